@@ -1,0 +1,229 @@
+/**
+ * The few file operations that Redd needs of its host, each one system call or an honest sequence of them.
+ *
+ * Effect's FileSystem is not used below this floor: it has no rmdir(2), no open flags, no durable replace, and loading
+ * its platform costs a `redd run` more than all the rest. Nothing here follows a link that it was not asked to follow.
+ */
+import { constants, open } from "node:fs"
+import * as fs from "node:fs/promises"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as PlatformError from "effect/PlatformError"
+
+/** What lies at a path, links not followed. Sizes in bytes, ids as the host sees them. */
+export interface Entry {
+  readonly kind: "file" | "directory" | "link" | "other"
+  readonly mode: number
+  readonly uid: number
+  readonly device: number
+  readonly inode: number
+  readonly sizeBytes: number
+  readonly modifiedMs: number
+}
+
+/** `call`, its errno as a PlatformError that names the path. */
+export const attempt = <A>(
+  method: string,
+  path: string,
+  call: () => Promise<A>
+): Effect.Effect<A, PlatformError.PlatformError> =>
+  Effect.tryPromise({ try: call, catch: (cause) => failure(method, path, cause) })
+
+/** Absent is an answer: None where a part of the path does not exist. */
+export const find = (path: string): Effect.Effect<Option.Option<Entry>, PlatformError.PlatformError> =>
+  attempt("lstat", path, () => fs.lstat(path)).pipe(
+    Effect.map((stats) =>
+      Option.some<Entry>({
+        kind: stats.isFile() ? "file" : stats.isDirectory() ? "directory" : stats.isSymbolicLink() ? "link" : "other",
+        mode: stats.mode & 0o7777,
+        uid: stats.uid,
+        device: stats.dev,
+        inode: stats.ino,
+        sizeBytes: stats.size,
+        modifiedMs: stats.mtimeMs
+      })
+    ),
+    absentIs(Option.none())
+  )
+
+/** True where something lies at `path`, a dangling link included. */
+export const exists = (path: string): Effect.Effect<boolean, PlatformError.PlatformError> =>
+  Effect.map(find(path), Option.isSome)
+
+/** The text of a small file of the host's own (a record, /proc), None where there is none. */
+export const readText = (path: string): Effect.Effect<Option.Option<string>, PlatformError.PlatformError> =>
+  attempt("readFile", path, () => fs.readFile(path, "utf8")).pipe(Effect.map(Option.some), absentIs(Option.none()))
+
+/** The bytes of a file, whole. */
+export const readBytes = (path: string): Effect.Effect<Uint8Array, PlatformError.PlatformError> =>
+  attempt("readFile", path, () => fs.readFile(path))
+
+/** Names in a folder, sorted; none where there is no folder. */
+export const list = (path: string): Effect.Effect<ReadonlyArray<string>, PlatformError.PlatformError> =>
+  attempt("readdir", path, () => fs.readdir(path)).pipe(
+    Effect.map((names) => names.sort()),
+    absentIs<ReadonlyArray<string>>([])
+  )
+
+/** Names of the folders in a folder, links to folders not counted; none where there is no folder. */
+export const listFolders = (path: string): Effect.Effect<ReadonlyArray<string>, PlatformError.PlatformError> =>
+  attempt("readdir", path, () => fs.readdir(path, { withFileTypes: true })).pipe(
+    Effect.map((entries) =>
+      entries
+        .filter((entry) => entry.isDirectory())
+        .map((entry) => entry.name)
+        .sort()
+    ),
+    absentIs<ReadonlyArray<string>>([])
+  )
+
+/** Makes a folder and its parents; one that is there already is a success and keeps its mode. */
+export const makeFolder = (path: string, mode = 0o755): Effect.Effect<void, PlatformError.PlatformError> =>
+  Effect.asVoid(attempt("mkdir", path, () => fs.mkdir(path, { recursive: true, mode })))
+
+/** Makes exactly this folder. AlreadyExists is an error: the caller claims the name. */
+export const claimFolder = (path: string, mode: number): Effect.Effect<void, PlatformError.PlatformError> =>
+  attempt("mkdir", path, () => fs.mkdir(path, { mode }))
+
+/** Writes a file that was not there, never through a link. `owner` is a uid and a gid of the host. */
+export const create = (
+  path: string,
+  content: string | Uint8Array,
+  options: { readonly mode: number; readonly owner?: number | undefined }
+): Effect.Effect<void, PlatformError.PlatformError> =>
+  attempt("create", path, async () => {
+    const file = await fs.open(
+      path,
+      constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
+      options.mode
+    )
+    try {
+      await file.writeFile(content)
+      if (options.owner !== undefined) await file.chown(options.owner, options.owner)
+    } finally {
+      await file.close()
+    }
+  })
+
+/** Writes into a file that the kernel provides (cgroupfs), without creating it. */
+export const writeInto = (path: string, content: string): Effect.Effect<void, PlatformError.PlatformError> =>
+  attempt("write", path, () => fs.writeFile(path, content, { flag: "r+" }))
+
+/** Replaces `path` whole. Once this returns, a power cut cannot lose it: fsync(2) of the file, rename(2), fsync of the folder. */
+export const replace = (path: string, content: string): Effect.Effect<void, PlatformError.PlatformError> =>
+  attempt("replace", path, async () => {
+    const temporary = `${path}.new`
+    const file = await fs.open(temporary, "w", 0o600)
+    try {
+      await file.writeFile(content)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await fs.rename(temporary, path)
+    await syncFolder(path)
+  })
+
+/** Removes a file or link; absent is a success. */
+export const remove = (path: string): Effect.Effect<void, PlatformError.PlatformError> =>
+  attempt("unlink", path, () => fs.unlink(path)).pipe(absentIs<void>(undefined))
+
+/** Removes an empty folder; absent is a success. */
+export const removeFolder = (path: string): Effect.Effect<void, PlatformError.PlatformError> =>
+  attempt("rmdir", path, () => fs.rmdir(path)).pipe(absentIs<void>(undefined))
+
+/** rename(2): atomic within a file system. */
+export const rename = (from: string, to: string): Effect.Effect<void, PlatformError.PlatformError> =>
+  attempt("rename", from, async () => {
+    await fs.rename(from, to)
+    await syncFolder(to)
+  })
+
+/** symlink(2): fails with AlreadyExists where the name is taken, so that it can serve as a claim. */
+export const link = (target: string, path: string): Effect.Effect<void, PlatformError.PlatformError> =>
+  attempt("symlink", path, () => fs.symlink(target, path))
+
+/** Where a link points, None where there is no link (EINVAL: something else is there). */
+export const readLink = (path: string): Effect.Effect<Option.Option<string>, PlatformError.PlatformError> =>
+  attempt("readlink", path, () => fs.readlink(path)).pipe(
+    Effect.map(Option.some),
+    Effect.catchIf(
+      (error) => isAbsent(error) || error.reason._tag === "InvalidData",
+      () => Effect.succeed(Option.none<string>())
+    )
+  )
+
+/** The path with every link in it resolved. */
+export const realPath = (path: string): Effect.Effect<string, PlatformError.PlatformError> =>
+  attempt("realpath", path, () => fs.realpath(path))
+
+/** Gives what lies at `path`, itself and not what it links to, to a uid and its gid. */
+export const give = (path: string, owner: number): Effect.Effect<void, PlatformError.PlatformError> =>
+  attempt("lchown", path, () => fs.lchown(path, owner, owner))
+
+/** Sets a mode, whatever the umask is. */
+export const setMode = (path: string, mode: number): Effect.Effect<void, PlatformError.PlatformError> =>
+  attempt("chmod", path, () => fs.chmod(path, mode))
+
+/** The magic number of the file system that `path` is on (statfs(2)), free bytes and free inodes. */
+export const fileSystem = (
+  path: string
+): Effect.Effect<
+  { readonly magic: number; readonly freeBytes: number; readonly freeInodes: number },
+  PlatformError.PlatformError
+> =>
+  attempt("statfs", path, () => fs.statfs(path)).pipe(
+    Effect.map((stats) => ({ magic: stats.type, freeBytes: stats.bavail * stats.bsize, freeInodes: stats.ffree }))
+  )
+
+/** open(2) with these flags: a bare descriptor, for who hands it on. */
+export const openDescriptor = (path: string, flags: number): Effect.Effect<number, PlatformError.PlatformError> =>
+  Effect.callback((resume) => {
+    open(path, flags, (cause, fd) =>
+      resume(cause === null ? Effect.succeed(fd) : Effect.fail(failure("open", path, cause)))
+    )
+  })
+
+/** True where an error says that something is not there. ENODEV is what cgroupfs says of a cgroup that just went. */
+export const isAbsent = (error: PlatformError.PlatformError): boolean => error.reason._tag === "NotFound"
+
+const absentIs =
+  <B>(value: B) =>
+  <A>(self: Effect.Effect<A, PlatformError.PlatformError>): Effect.Effect<A | B, PlatformError.PlatformError> =>
+    Effect.catch(self, (error) => (isAbsent(error) ? Effect.succeed(value) : Effect.fail(error)))
+
+const syncFolder = async (path: string): Promise<void> => {
+  const folder = await fs.open(path.slice(0, path.lastIndexOf("/")) || "/", "r")
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
+
+const tags: Readonly<Record<string, PlatformError.SystemErrorTag>> = {
+  ENOENT: "NotFound",
+  ENXIO: "NotFound",
+  ENOTDIR: "NotFound",
+  ENODEV: "NotFound",
+  EINVAL: "InvalidData",
+  EACCES: "PermissionDenied",
+  EPERM: "PermissionDenied",
+  EROFS: "PermissionDenied",
+  EEXIST: "AlreadyExists",
+  EBUSY: "Busy",
+  EAGAIN: "WouldBlock",
+  EPIPE: "BadResource"
+}
+
+const failure = (method: string, path: string, cause: unknown): PlatformError.PlatformError => {
+  const code = cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : "unknown"
+  return PlatformError.systemError({
+    _tag: tags[code] ?? "Unknown",
+    module: "Files",
+    method,
+    pathOrDescriptor: path,
+    description: cause instanceof Error ? cause.message : String(cause),
+    cause
+  })
+}

@@ -1,0 +1,233 @@
+/**
+ * Runs one tool of the host to its end.
+ *
+ * A tool gets a plain environment and never a shell, so what happened can be replayed from the line that is logged at
+ * debug level. A failure carries everything that a person would look at: the line, how it ended, what it said last.
+ */
+import * as ChildProcess from "node:child_process"
+import * as NodeStream from "@effect/platform-node/NodeStream"
+import * as Effect from "effect/Effect"
+import type * as PlatformError from "effect/PlatformError"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Files from "./Files.ts"
+
+/** A tool ended other than with 0. `code` is null when a signal ended it. */
+export class ToolFailed extends Schema.TaggedError<ToolFailed>()("ToolFailed", {
+  tool: Schema.String,
+  commandLine: Schema.String,
+  code: Schema.NullOr(Schema.Number),
+  signal: Schema.NullOr(Schema.String),
+  lastLines: Schema.String
+}) {
+  override get message(): string {
+    const how = this.code === null ? `was killed by ${this.signal ?? "a signal"}` : `failed with exit code ${this.code}`
+    return `${this.tool} ${how}${this.lastLines === "" ? "." : `: ${this.lastLines}`}`
+  }
+  get hint(): string {
+    return `replay it: ${this.commandLine}`
+  }
+}
+
+/** A tool is not installed. */
+export class ToolMissing extends Schema.TaggedError<ToolMissing>()("ToolMissing", {
+  tool: Schema.String,
+  package: Schema.String
+}) {
+  override get message(): string {
+    return `The tool ${this.tool} is not installed.`
+  }
+  get hint(): string {
+    return `apt-get install ${this.package}`
+  }
+}
+
+export type ToolError = ToolFailed | ToolMissing
+
+export interface Options {
+  /** The folder to run it in. */
+  readonly folder?: string | undefined
+  /** Added to the plain environment (PATH, LC_ALL). */
+  readonly environment?: Readonly<Record<string, string>> | undefined
+  /** A file descriptor of ours that the tool gets as number 3. */
+  readonly descriptor?: number | undefined
+  /** Called with each piece of the tool's standard error as it comes: progress. */
+  readonly progress?: ((text: string) => void) | undefined
+}
+
+/** The standard output of a tool that succeeded. Interruption ends the tool, and waits until it has ended. */
+export const run = (
+  tool: string,
+  args: ReadonlyArray<string>,
+  options: Options = {}
+): Effect.Effect<string, ToolError> =>
+  Effect.andThen(
+    Effect.logDebug(commandLine(tool, args)),
+    Effect.callback<string, ToolError>((resume) => {
+      const child = ChildProcess.spawn(tool, args, {
+        cwd: options.folder,
+        env: { ...plainEnvironment, ...options.environment },
+        stdio: ["ignore", "pipe", "pipe", options.descriptor ?? "ignore"]
+      })
+      const stdout: Array<Buffer> = []
+      let stderr = ""
+      child.stdout?.on("data", (chunk: Buffer) => stdout.push(chunk))
+      child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+        stderr = (stderr + text).slice(-keptErrorCharacters)
+        options.progress?.(text)
+      })
+      child.on("error", () => resume(Effect.fail(new ToolMissing({ tool, package: packages[tool] ?? tool }))))
+      child.on("close", (code, signal) => {
+        if (code === 0) return resume(Effect.succeed(Buffer.concat(stdout).toString("utf8")))
+        const lastLines = stderr.trim().split("\n").slice(-20).join("\n")
+        resume(Effect.fail(new ToolFailed({ tool, commandLine: commandLine(tool, args), code, signal, lastLines })))
+      })
+      return Effect.callback<void>((ended) => {
+        if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return ended(Effect.void)
+        child.on("exit", () => ended(Effect.void))
+        child.kill("SIGKILL")
+      })
+    })
+  )
+
+/** The standard output of a tool, as it comes. Fails at the end when the tool failed; the tool ends with the scope. */
+export const stream = (tool: string, args: ReadonlyArray<string>): Stream.Stream<Uint8Array, ToolError> =>
+  Stream.unwrap(
+    Effect.map(spawnScoped(tool, args), ({ child, ended }) =>
+      Stream.concat(
+        Stream.orDie(
+          NodeStream.fromReadable<Uint8Array, unknown>({ evaluate: () => child.stdout, onError: (error) => error })
+        ),
+        Stream.fromEffectDrain(ended)
+      )
+    )
+  )
+
+/** A tool that is fed on its standard input. `end` closes it and waits for the tool to succeed. */
+export interface Fed {
+  write(bytes: Uint8Array): Effect.Effect<void>
+  readonly end: Effect.Effect<void, ToolError>
+}
+
+/** Starts a tool to be fed; it ends with the scope. */
+export const feed = (tool: string, args: ReadonlyArray<string>): Effect.Effect<Fed, ToolError, Scope.Scope> =>
+  Effect.map(spawnScoped(tool, args), ({ child, ended }) => {
+    // A tool that has ended takes no more (EPIPE); what it says of why is in `end`.
+    child.stdin.on("error", () => undefined)
+    child.stdout.resume()
+    return {
+      write: (bytes) =>
+        Effect.callback<void>((resume) => {
+          child.stdin.write(bytes, () => resume(Effect.void))
+        }),
+      end: Effect.andThen(
+        Effect.sync(() => child.stdin.end()),
+        ended
+      )
+    }
+  })
+
+const spawnScoped = (tool: string, args: ReadonlyArray<string>) =>
+  Effect.acquireRelease(
+    Effect.andThen(
+      Effect.logDebug(commandLine(tool, args)),
+      Effect.sync(() => {
+        const child = ChildProcess.spawn(tool, args, { env: plainEnvironment, stdio: ["pipe", "pipe", "pipe"] })
+        let stderr = ""
+        child.stderr.setEncoding("utf8").on("data", (text: string) => {
+          stderr = (stderr + text).slice(-keptErrorCharacters)
+        })
+        const outcome = new Promise<ToolError | undefined>((resolve) => {
+          child.on("error", () => resolve(new ToolMissing({ tool, package: packages[tool] ?? tool })))
+          child.on("close", (code, signal) => {
+            const lastLines = stderr.trim().split("\n").slice(-20).join("\n")
+            resolve(
+              code === 0
+                ? undefined
+                : new ToolFailed({ tool, commandLine: commandLine(tool, args), code, signal, lastLines })
+            )
+          })
+        })
+        const ended = Effect.flatMap(
+          Effect.promise(() => outcome),
+          (error) => (error === undefined ? Effect.void : Effect.fail(error))
+        )
+        return { child, ended }
+      })
+    ),
+    ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
+  )
+
+/** Fails with ToolMissing where a tool is not installed: said before anything is done, and not half-way. */
+export const ensure = (tool: string): Effect.Effect<void, ToolMissing | PlatformError.PlatformError> =>
+  Effect.gen(function* () {
+    for (const folder of plainEnvironment.PATH.split(":")) if (yield* Files.exists(`${folder}/${tool}`)) return
+    return yield* new ToolMissing({ tool, package: packages[tool] ?? tool })
+  })
+
+/** Runs a tool on our own terminal and returns its exit code, 128+n for signal n: for a person, not for jobs. */
+export const attach = (tool: string, args: ReadonlyArray<string>): Effect.Effect<number, ToolMissing> =>
+  Effect.andThen(
+    Effect.logDebug(commandLine(tool, args)),
+    Effect.callback<number, ToolMissing>((resume) => {
+      const term = process.env["TERM"]
+      const child = ChildProcess.spawn(tool, args, {
+        env: term === undefined ? plainEnvironment : { ...plainEnvironment, TERM: term },
+        stdio: "inherit"
+      })
+      child.on("error", () => resume(Effect.fail(new ToolMissing({ tool, package: packages[tool] ?? tool }))))
+      child.on("close", (code, signal) => resume(Effect.succeed(code ?? (signal === "SIGKILL" ? 137 : 143))))
+    })
+  )
+
+/** Starts a tool in a session of its own, to outlive us. Returns once execve(2) succeeded. */
+export const startDetached = (
+  tool: string,
+  args: ReadonlyArray<string>,
+  environment: Readonly<Record<string, string>>
+): Effect.Effect<void, ToolMissing> =>
+  Effect.andThen(
+    Effect.logDebug(commandLine(tool, args)),
+    Effect.callback<void, ToolMissing>((resume) => {
+      const child = ChildProcess.spawn(tool, args, {
+        env: { ...plainEnvironment, ...environment },
+        stdio: "ignore",
+        detached: true
+      })
+      child.on("error", () => resume(Effect.fail(new ToolMissing({ tool, package: packages[tool] ?? tool }))))
+      child.on("spawn", () => {
+        child.unref()
+        resume(Effect.void)
+      })
+    })
+  )
+
+/** A command line as a person would type it in a shell. */
+export const commandLine = (tool: string, args: ReadonlyArray<string>): string =>
+  [tool, ...args].map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(" ")
+
+/** What a tool that succeeded is run with: no variable of the caller's changes what it does. */
+const plainEnvironment = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C.UTF-8" }
+
+const keptErrorCharacters = 16_384
+
+/** Debian's package for each tool, for the hint. */
+const packages: Readonly<Record<string, string>> = {
+  btrfs: "btrfs-progs",
+  "mkfs.btrfs": "btrfs-progs",
+  chattr: "e2fsprogs",
+  cp: "coreutils",
+  mkfifo: "coreutils",
+  flock: "util-linux",
+  find: "findutils",
+  mount: "mount",
+  umount: "mount",
+  losetup: "mount",
+  nsenter: "util-linux",
+  machinectl: "systemd-container",
+  "systemd-nspawn": "systemd-container",
+  "systemd-run": "systemd",
+  systemctl: "systemd",
+  journalctl: "systemd"
+}
