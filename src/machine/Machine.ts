@@ -1,0 +1,409 @@
+/**
+ * A machine's life: a spec becomes a record, the record is stored, the steps are walked, the door opens.
+ *
+ * There is one acquire and one release, whoever calls: a scope, `redd prepare` and `redd cleanup`, gc. Release is a
+ * function of the record, so it does not matter who acquired, or how far that came.
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type * as PlatformError from "effect/PlatformError"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Backends from "../backend/Backends.ts"
+import * as Engine from "../engine/Engine.ts"
+import * as Engines from "../engine/Engines.ts"
+import * as Digest from "../host/Digest.ts"
+import * as Files from "../host/Files.ts"
+import * as Host from "../host/Host.ts"
+import * as Tool from "../host/Tool.ts"
+import * as Tree from "../host/Tree.ts"
+import { type Image, type ImageNotFound, Images, ImageUnusable, layer as imagesLayer } from "../image/Images.ts"
+import {
+  type BackendName,
+  type Bind,
+  type EngineName,
+  hostnameOf,
+  type Isolation,
+  keyOf,
+  type Limits,
+  type MachineId,
+  MachineRecord,
+  type Network
+} from "../record/MachineRecord.ts"
+import {
+  layer as recordsLayer,
+  type MachineBusy,
+  Records,
+  type RecordUnreadable,
+  type StateUnusable
+} from "../record/Records.ts"
+import * as Door from "./Door.ts"
+import * as Exec from "./Exec.ts"
+import * as Ranges from "./Ranges.ts"
+import * as Step from "./Step.ts"
+import { steps } from "./Steps.ts"
+
+/** What a machine shall be. What is absent is chosen by the host. */
+export interface MachineSpec {
+  readonly id: MachineId
+  readonly image: string
+  readonly backend?: BackendName | "auto" | undefined
+  readonly engine?: EngineName | "auto" | undefined
+  readonly isolation?: Isolation | undefined
+  /** `auto`: systemd where the image has it. `init` insists; `full` masks nothing; `none` runs the door alone. */
+  readonly boot?: "auto" | "init" | "full" | "none" | undefined
+  /** From the start until the door opens; 90 s when absent. */
+  readonly bootTimeout?: Duration.Duration | undefined
+  readonly network?: Network | undefined
+  readonly binds?: ReadonlyArray<Bind> | undefined
+  readonly environment?: Readonly<Record<string, string>> | undefined
+  readonly limits?: Limits | undefined
+  readonly tmpSizeBytes?: number | undefined
+}
+
+/** A machine with this id is there, alive. */
+export class MachineExists extends Schema.TaggedError<MachineExists>()("MachineExists", { id: Schema.String }) {
+  override get message(): string {
+    return `Machine "${this.id}" is running already.`
+  }
+  get hint(): string {
+    return "choose another --id, or end it with redd cleanup"
+  }
+}
+
+/** No machine has this id. */
+export class MachineNotFound extends Schema.TaggedError<MachineNotFound>()("MachineNotFound", { id: Schema.String }) {
+  override get message(): string {
+    return `There is no machine "${this.id}".`
+  }
+  get hint(): string {
+    return "make it with redd prepare; redd list shows those that exist"
+  }
+}
+
+/** A machine ended, or did not get ready, while it started. What there was of it has been released. */
+export class BootFailed extends Schema.TaggedError<BootFailed>()("BootFailed", {
+  id: Schema.String,
+  reason: Schema.String,
+  /** The last lines of its console. */
+  console: Schema.String
+}) {
+  override get message(): string {
+    return `Machine "${this.id}" did not start: ${this.reason}.`
+  }
+  get hint(): string {
+    return "the last lines of its console are below; --boot none runs an image without its init"
+  }
+}
+
+/** The host cannot give a machine what it was asked for. */
+export class SpecInvalid extends Schema.TaggedError<SpecInvalid>()("SpecInvalid", {
+  reason: Schema.String,
+  remedy: Schema.String
+}) {
+  override get message(): string {
+    return `${this.reason}.`
+  }
+  get hint(): string {
+    return this.remedy
+  }
+}
+
+export type AcquireError =
+  | MachineExists
+  | MachineBusy
+  | BootFailed
+  | SpecInvalid
+  | ImageNotFound
+  | ImageUnusable
+  | Backends.BackendUnfit
+  | Engines.EngineUnfit
+  | RecordUnreadable
+  | Step.ReleaseFailed
+  | Step.StepError
+
+export type ReleaseError =
+  | Step.ReleaseFailed
+  | MachineBusy
+  | RecordUnreadable
+  | Tool.ToolError
+  | PlatformError.PlatformError
+
+/** Machines and images below a state folder, which is made when it is not there. */
+export const layer = (stateFolder: string): Layer.Layer<Records | Images, StateUnusable> =>
+  Layer.provideMerge(imagesLayer, recordsLayer(stateFolder))
+
+/** A machine of this process's own, released when the scope closes; if the process is killed, by the next gc. */
+export const make = (spec: MachineSpec): Effect.Effect<MachineRecord, AcquireError, Records | Images | Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.flatMap(Host.self, (owner) => acquire(spec, owner)),
+    (record) => Effect.orDie(release(record.id)),
+    { interruptible: true }
+  )
+
+/**
+ * Starts a machine and returns when it accepts commands. It stays until it is released; with an owner, until that
+ * process ends. Where this fails or is interrupted, all that it did is undone.
+ */
+export const acquire = (
+  spec: MachineSpec,
+  owner?: Host.ProcessIdentity
+): Effect.Effect<MachineRecord, AcquireError, Records | Images> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const records = yield* Records
+      const key = keyOf(records.root, spec.id)
+      yield* records.hold(key, spec.id, patience)
+      const earlier = yield* records.find(key)
+      if (Option.isSome(earlier)) {
+        if (yield* isReady(earlier.value)) return yield* new MachineExists({ id: spec.id })
+        yield* undo(earlier.value)
+      }
+      const record = yield* describe(spec, owner)
+      return yield* records.store(record).pipe(
+        Effect.andThen(Step.forwards(steps, record)),
+        Effect.andThen(awaitReady(record)),
+        Effect.andThen(records.store({ ...record, ready: true })),
+        Effect.as({ ...record, ready: true }),
+        Effect.onExit((exit) => (exit._tag === "Success" ? Effect.void : undo(record)))
+      )
+    })
+  )
+
+/** Stops a machine and removes all of it. One that is not there is a success: a second cleanup does no harm. */
+export const release = (
+  id: MachineId,
+  options: { readonly grace?: Duration.Duration | undefined } = {}
+): Effect.Effect<"released" | "absent", ReleaseError, Records> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const records = yield* Records
+      const key = keyOf(records.root, id)
+      yield* records.hold(key, id, patience)
+      const record = yield* records.find(key)
+      if (Option.isNone(record)) return "absent"
+      if (options.grace !== undefined) yield* Engine.powerOff(record.value, options.grace)
+      yield* undo(record.value)
+      return "released"
+    })
+  )
+
+/** The record of a machine that was acquired and has not been released. It may have died since. */
+export const attach = (
+  id: MachineId
+): Effect.Effect<MachineRecord, MachineNotFound | RecordUnreadable | PlatformError.PlatformError, Records> =>
+  Effect.gen(function* () {
+    const records = yield* Records
+    const record = yield* records.find(keyOf(records.root, id))
+    if (Option.isNone(record)) return yield* new MachineNotFound({ id })
+    return record.value
+  })
+
+/** `running`: it accepts commands. `starting`: its acquire has not come to its end. `dead`: nothing of it runs. */
+export type State = "running" | "starting" | "dead"
+
+/** What state a machine is in, from its record and its cgroup. */
+export const state = (record: MachineRecord): Effect.Effect<State, PlatformError.PlatformError> =>
+  Effect.map(Engine.hasPayload(record), (alive) =>
+    record.ready ? (alive ? "running" : "dead") : alive ? "starting" : "dead"
+  )
+
+/** What gc did with one record, or would do. */
+export interface Collected {
+  readonly id: string
+  readonly reason: "dead" | "owner gone" | "half made"
+}
+
+/**
+ * Releases each machine that died, that its owner left, or whose acquire was killed half-way; and deletes what killed
+ * processes left in staging. A live machine, and one that another process works on, is never touched.
+ */
+export const collect = (options: {
+  readonly dryRun: boolean
+}): Effect.Effect<
+  { readonly collected: ReadonlyArray<Collected>; readonly failed: ReadonlyArray<ReleaseError> },
+  PlatformError.PlatformError,
+  Records
+> =>
+  Effect.gen(function* () {
+    const records = yield* Records
+    const collected: Array<Collected> = []
+    const failed: Array<ReleaseError> = []
+    for (const listed of yield* records.list) {
+      if (listed._tag === "Unreadable") {
+        failed.push(listed.error)
+        continue
+      }
+      const { id, key } = listed.record
+      const outcome = yield* Effect.scoped(
+        Effect.gen(function* () {
+          yield* records.hold(key, id, Duration.zero)
+          // Again, now that nobody else can change it.
+          const record = yield* records.find(key)
+          const reason = Option.isNone(record) ? Option.none() : yield* whyCollect(record.value)
+          if (Option.isSome(record) && Option.isSome(reason) && !options.dryRun) yield* undo(record.value)
+          return Option.map(reason, (why) => ({ id, reason: why }))
+        })
+      ).pipe(Effect.result)
+      if (outcome._tag === "Success") collected.push(...Option.toArray(outcome.success))
+      else if (outcome.failure._tag !== "MachineBusy") failed.push(outcome.failure)
+    }
+    return { collected, failed }
+  })
+
+/** Units of the machine that have failed by now: it is used all the same, and a person may want to know. */
+export const failedUnits = (record: MachineRecord): Effect.Effect<ReadonlyArray<string>, Exec.ExecError> =>
+  record.boot === "none"
+    ? Effect.succeed([])
+    : Effect.gen(function* () {
+        const query = ["systemctl", "list-units", "--state=failed", "--plain", "--no-legend", "--no-pager"]
+        const { stdout } = yield* Exec.collect(
+          record,
+          { _tag: "Words", words: query },
+          { timeout: Duration.seconds(5), mostBytes: 65_536 }
+        )
+        return stdout.split("\n").flatMap((line) => /^[\w@:.\\-]+(?= )/.exec(line)?.[0] ?? [])
+      })
+
+/** Longer than a machine takes to boot: who else holds the lock is at work. */
+const patience = Duration.seconds(120)
+const defaultBootTimeout = Duration.seconds(90)
+
+/** Alive, and acquired to the end: what a second prepare must not touch. */
+const isReady = (record: MachineRecord) => Effect.map(Engine.hasPayload(record), (alive) => alive && record.ready)
+
+const undo = (record: MachineRecord): Effect.Effect<void, Step.ReleaseFailed | PlatformError.PlatformError, Records> =>
+  Effect.gen(function* () {
+    const records = yield* Records
+    yield* Step.backwards(steps, record)
+    yield* records.forget(record.key)
+  })
+
+const whyCollect = (
+  record: MachineRecord
+): Effect.Effect<Option.Option<Collected["reason"]>, PlatformError.PlatformError> =>
+  Effect.gen(function* () {
+    // We hold the lock: whoever was making it is dead.
+    if (!record.ready) return Option.some("half made")
+    if (!(yield* Engine.hasPayload(record))) return Option.some("dead")
+    if (record.owner !== undefined && !(yield* Host.isAlive(record.owner))) return Option.some("owner gone")
+    return Option.none()
+  })
+
+/** Everything that the host picks for a machine, chosen before anything is done. */
+const describe = (spec: MachineSpec, owner: Host.ProcessIdentity | undefined) =>
+  Effect.gen(function* () {
+    const { root } = yield* Records
+    const image = yield* (yield* Images).get(spec.image)
+    for (const tool of ["systemd-nspawn", "mkfifo", "mount"]) yield* Tool.ensure(tool)
+    const host = yield* Host.read
+    const engine = yield* Engines.choose(spec.engine ?? "auto", host)
+    const isolation = spec.isolation ?? "users"
+    const proposal = { root, generation: image.generation, isolation }
+    const backend = yield* Backends.choose(spec.backend ?? "auto", proposal)
+    const key = keyOf(root, spec.id)
+    for (const bind of spec.binds ?? []) yield* checkBind(bind)
+    const record: MachineRecord = {
+      version: 1,
+      id: spec.id,
+      key,
+      root,
+      image: image.name,
+      generation: image.generation,
+      backend: backend.name,
+      engine: engine.name,
+      isolation,
+      range: isolation === "users" ? yield* Ranges.choose(key) : 0,
+      ownership: isolation === "users" ? yield* backend.ownership(proposal) : "off",
+      boot: yield* chooseBoot(image, spec.boot ?? "auto"),
+      bootTimeoutMs: Duration.toMillis(spec.bootTimeout ?? defaultBootTimeout),
+      network: spec.network ?? "host",
+      binds: spec.binds ?? [],
+      environment: spec.environment ?? {},
+      limits: spec.limits ?? {},
+      ...(spec.tmpSizeBytes === undefined ? {} : { tmpSizeBytes: spec.tmpSizeBytes }),
+      hostname: hostnameOf(spec.id),
+      machineId: Digest.freshMachineId(),
+      registered: engine.name === "managed" && host.machined,
+      cgroup: `${Option.getOrElse(host.cgroups, () => "/sys/fs/cgroup")}/${engine.cgroup(key)}`,
+      ...(owner === undefined ? {} : { owner }),
+      createdMs: yield* Clock.currentTimeMillis,
+      ready: false
+    }
+    return yield* Effect.mapError(
+      checked(record),
+      (error) =>
+        new SpecInvalid({ reason: `The machine cannot be described: ${error.message}`, remedy: "correct the value" })
+    )
+  })
+
+const checked = Schema.decodeUnknownEffect(Schema.toType(MachineRecord))
+
+const checkBind = (bind: Bind) =>
+  Effect.gen(function* () {
+    if (!bind.target.startsWith("/")) {
+      return yield* new SpecInvalid({
+        reason: `"${bind.target}" is not an absolute path in the machine`,
+        remedy: "write --bind /here:/there"
+      })
+    }
+    if (yield* Files.exists(bind.source)) return
+    return yield* new SpecInvalid({
+      reason: `There is nothing to bind at ${bind.source}`,
+      remedy: "create it first, or correct the path"
+    })
+  })
+
+/** What the image can do against what is wanted of it. */
+const chooseBoot = (image: Image, wanted: NonNullable<MachineSpec["boot"]>) =>
+  Effect.gen(function* () {
+    const unusable = (reason: string) => new ImageUnusable({ image: image.name, reason })
+    if (Option.isNone(yield* Tree.resolve(image.generation, "usr")))
+      return yield* unusable("it is no root tree: it has no /usr")
+    if (Option.isNone(yield* Tree.resolve(image.generation, "bin/sh")))
+      return yield* unusable("it has no /bin/sh, which runs the door")
+    if (wanted === "none") return "none"
+    const init = yield* Tree.resolve(image.generation, "sbin/init")
+    const systemd = Option.exists(init, (path) => path.endsWith("/systemd"))
+    if (systemd) return wanted === "full" ? "full" : "init"
+    if (wanted === "auto") return "none"
+    return yield* unusable(`--boot ${wanted} needs systemd as its /sbin/init, and it has none; --boot none works`)
+  })
+
+/** Waits until the door opens. A machine that ends before, or that takes too long, says why. */
+const awaitReady = (record: MachineRecord): Effect.Effect<void, BootFailed | Step.StepError> =>
+  Effect.gen(function* () {
+    const opened = yield* Effect.timeoutOption(awaitDoor(record), Duration.millis(record.bootTimeoutMs))
+    if (Option.isSome(opened) && opened.value === "open") return
+    const console = yield* Effect.orElseSucceed(Engines.of(record).console(record, 60), () => "")
+    const lines = Exec.printable(console).split("\n")
+    const seconds = record.bootTimeoutMs / 1000
+    return yield* new BootFailed({
+      id: record.id,
+      reason: Option.isSome(opened)
+        ? "it ended while it booted"
+        : `its door was not open after ${seconds} s${stuckJob(lines)}`,
+      console: lines.slice(-20).join("\n")
+    })
+  })
+
+const awaitDoor = (record: MachineRecord): Effect.Effect<"open" | "ended", PlatformError.PlatformError> =>
+  Effect.gen(function* () {
+    for (;;) {
+      if (yield* Door.isOpen(record)) return "open"
+      if (!(yield* Engine.isAlive(record))) return "ended"
+      yield* Effect.sleep("4 millis")
+    }
+  })
+
+/** The job that the machine's systemd waits for, as it says on its console (`Job NAME/start running`). */
+const stuckJob = (console: ReadonlyArray<string>): string => {
+  for (const line of [...console].reverse()) {
+    const job = /Job (\S+)\/start running/.exec(line)?.[1] ?? /A start job is running for (.+?) \(/.exec(line)?.[1]
+    if (job !== undefined) return `: its systemd still waits for ${job}`
+  }
+  return ""
+}
