@@ -1,0 +1,203 @@
+/** The flags that several commands share, and the state folder that they all work on. */
+import * as Config from "effect/Config"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import { type Images, Machine, MachineRecord, Quantity, type Records } from "../../src/index.ts"
+import * as Configuration from "../terminal/Configuration.ts"
+
+/** Flags of every command. */
+export const shared = {
+  root: Flag.String("root").pipe(
+    Flag.withDescription("The state folder (REDD_ROOT; else the configuration's; else /var/lib/redd)"),
+    Flag.withFallbackConfig(Config.String("REDD_ROOT")),
+    Flag.optional
+  ),
+  config: Flag.String("config").pipe(
+    Flag.withDescription("The configuration file (REDD_CONFIG; else /etc/redd/config.yaml)"),
+    Flag.withFallbackConfig(Config.String("REDD_CONFIG")),
+    Flag.optional
+  )
+}
+
+/** The command above all others, which holds the shared flags. */
+export const redd = Command.make("redd").pipe(
+  Command.withDescription(
+    "Gives every CI job, test or script a fresh systemd-nspawn machine, and takes it away again."
+  ),
+  Command.withSharedFlags(shared)
+)
+
+/** The configuration, the command line's `--root` put over it. */
+export const configuration = Effect.gen(function* () {
+  const flags = yield* redd
+  const loaded = yield* Configuration.load(flags.config)
+  return { ...loaded, root: Option.getOrElse(flags.root, () => loaded.root) }
+})
+
+/** Runs with the machines and images of the state folder. */
+export const withState = <A, E, R>(use: (configuration: Configuration.Configuration) => Effect.Effect<A, E, R>) =>
+  Effect.flatMap(configuration, (loaded) => Effect.provide(use(loaded), Machine.layer(loaded.root)))
+
+export type State = Records.Records | Images.Images
+
+export const id = Flag.String("id").pipe(
+  Flag.withDescription("What the machine is called: any text of 1 to 200 bytes (REDD_ID)"),
+  Flag.withFallbackConfig(Config.String("REDD_ID")),
+  Flag.filterMap(Schema.decodeUnknownOption(MachineRecord.MachineId), () => "an id is a text of 1 to 200 bytes")
+)
+
+export const json = Flag.Boolean("json").pipe(Flag.withDescription("Print JSON"), Flag.withDefault(false))
+
+const size = (name: string) =>
+  Flag.String(name).pipe(
+    Flag.filterMap(Quantity.size, (text) => `"${text}" is not a size; write for example --${name} 512M or --${name} 4G`)
+  )
+
+export const duration = (name: string) =>
+  Flag.String(name).pipe(
+    Flag.filterMap(
+      Quantity.duration,
+      (text) => `"${text}" is not a duration; write for example --${name} 90s or --${name} 5m`
+    )
+  )
+
+/** `NAME=value`, as often as wanted. */
+export const environment = (description: string) =>
+  Flag.String("env").pipe(
+    Flag.withDescription(description),
+    Flag.withMetavar("NAME=VALUE"),
+    Flag.filterMap(
+      (text) => {
+        const at = text.indexOf("=")
+        return Option.filter(
+          Option.some([text.slice(0, at), text.slice(at + 1)] as const),
+          ([name]) => at > 0 && isVariable(name)
+        )
+      },
+      (text) => `"${text}" is not NAME=VALUE with a name of letters, digits and _`
+    ),
+    Flag.atLeast(0),
+    Flag.map((pairs): Readonly<Record<string, string>> => Object.fromEntries(pairs))
+  )
+
+const isVariable = Schema.is(MachineRecord.VariableName)
+
+const bind = (name: string, writable: boolean) =>
+  Flag.String(name).pipe(
+    Flag.withDescription(
+      `A folder or file of the host that the machine sees${writable ? " and may write to" : ", read-only"}`
+    ),
+    Flag.withMetavar("SOURCE[:TARGET]"),
+    Flag.map((text): MachineRecord.Bind => {
+      const [source = "", target = source] = text.split(":")
+      return { source, target, writable }
+    }),
+    Flag.atLeast(0)
+  )
+
+/** What a machine shall be: flags of `prepare` and `once`. */
+export const machine = {
+  image: Flag.String("image").pipe(
+    Flag.withDescription("The image that it starts from (REDD_IMAGE; else the configuration's default-image)"),
+    Flag.withFallbackConfig(Config.String("REDD_IMAGE")),
+    Flag.optional
+  ),
+  backend: Flag.Literals("backend", ["auto", "btrfs", "overlay", "reflink", "copy", "tmpfs"]).pipe(
+    Flag.withDescription("How its root is made from the image"),
+    Flag.optional
+  ),
+  engine: Flag.Literals("engine", ["auto", "managed", "standalone"]).pipe(
+    Flag.withDescription("Who holds its processes"),
+    Flag.optional
+  ),
+  isolation: Flag.Literals("isolation", ["users", "none"]).pipe(
+    Flag.withDescription("users: root inside is nobody on the host"),
+    Flag.optional
+  ),
+  boot: Flag.Literals("boot", ["auto", "init", "full", "none"]).pipe(
+    Flag.withDescription("init: with systemd; full: nothing of it masked; none: without"),
+    Flag.withDefault("auto")
+  ),
+  bootTimeout: duration("boot-timeout").pipe(
+    Flag.withDescription("How long it may take until it accepts commands (90s)"),
+    Flag.optional
+  ),
+  network: Flag.Literals("network", ["host", "none"]).pipe(
+    Flag.withDescription("host: the host's network; none: a loopback alone"),
+    Flag.withDefault("host")
+  ),
+  memory: size("memory").pipe(Flag.withDescription("Most memory, as 512M or 4G"), Flag.optional),
+  cpus: Flag.Finite("cpus").pipe(
+    Flag.filter(
+      (cpus) => cpus > 0,
+      (cpus) => `${cpus} is not a number of processors`
+    ),
+    Flag.withDescription("Most processors, as 2 or 0.5"),
+    Flag.optional
+  ),
+  tasks: Flag.Int("tasks").pipe(
+    Flag.filter(
+      (tasks) => tasks > 0,
+      (tasks) => `${tasks} is not a number of tasks`
+    ),
+    Flag.withDescription("Most processes and threads"),
+    Flag.optional
+  ),
+  tmpSize: size("tmp-size").pipe(
+    Flag.withDescription("/tmp in RAM, of this size; else it is on the machine's root"),
+    Flag.optional
+  ),
+  bind: bind("bind", true),
+  bindReadOnly: bind("bind-ro", false),
+  env: environment("A variable for every command that runs in it")
+}
+
+/** The parsed flags of `machine`. */
+export type MachineFlags = Command.Command.Config.Infer<typeof machine>
+
+/** A machine's spec from flags, and from the configuration where a flag is absent. */
+export const specOf = (
+  machineId: MachineRecord.MachineId,
+  flags: MachineFlags,
+  settings: Configuration.Configuration
+): Effect.Effect<Machine.MachineSpec, Machine.SpecInvalid> =>
+  Effect.gen(function* () {
+    const image = Option.orElse(flags.image, () => settings.defaultImage)
+    if (Option.isNone(image)) {
+      return yield* new Machine.SpecInvalid({
+        reason: "No image was named",
+        remedy:
+          "give --image NAME, set REDD_IMAGE, or default-image in the configuration; redd image list shows what there is"
+      })
+    }
+    const { limits } = settings
+    return {
+      id: machineId,
+      image: image.value,
+      backend: Option.getOrElse(flags.backend, () => settings.backend),
+      engine: Option.getOrElse(flags.engine, () => settings.engine),
+      isolation: Option.getOrElse(flags.isolation, () => settings.isolation),
+      boot: flags.boot,
+      bootTimeout: Option.getOrUndefined(flags.bootTimeout),
+      network: flags.network,
+      binds: [...flags.bind, ...flags.bindReadOnly],
+      environment: flags.env,
+      limits: {
+        ...limits,
+        ...Option.match(flags.memory, { onNone: () => ({}), onSome: (memoryBytes) => ({ memoryBytes }) }),
+        ...Option.match(flags.cpus, { onNone: () => ({}), onSome: (cpus) => ({ cpus }) }),
+        ...Option.match(flags.tasks, { onNone: () => ({}), onSome: (tasks) => ({ tasks }) })
+      },
+      tmpSizeBytes: Option.getOrUndefined(flags.tmpSize)
+    }
+  })
+
+/** `--grace`, else the configuration's. */
+export const graceOf = (
+  flag: Option.Option<Duration.Duration>,
+  settings: Configuration.Configuration
+): Duration.Duration => Option.getOrElse(flag, () => settings.grace)

@@ -1,0 +1,70 @@
+/** `redd setup`: a place for images and machines on a host whose file system cannot clone cheaply. */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import { Files, Host, Pool, Quantity } from "../../src/index.ts"
+import * as Say from "../terminal/Say.ts"
+import * as Flags from "./Flags.ts"
+
+export const setup = Command.make(
+  "setup",
+  {
+    pool: Flag.String("pool").pipe(
+      Flag.withDescription("Make a btrfs file of this size and mount it at the state folder; a larger size grows it"),
+      Flag.filterMap(Quantity.size, (text) => `"${text}" is not a size; write for example --pool 20G`),
+      Flag.optional
+    ),
+    path: Flag.String("path").pipe(
+      Flag.withDescription("The file (the state folder's name with .btrfs)"),
+      Flag.optional
+    ),
+    remove: Flag.Boolean("remove").pipe(
+      Flag.withDescription("Undo it: unmount, and delete the file with all that is in it"),
+      Flag.withDefault(false)
+    )
+  },
+  (flags) =>
+    Effect.gen(function* () {
+      const { root } = yield* Flags.configuration
+      const { systemd } = yield* Host.read
+      if (flags.remove) {
+        const machines = (yield* Files.list(`${root}/records`)).filter((name) => name.endsWith(".json")).length
+        if (machines > 0) {
+          return yield* new Pool.PoolRefused({
+            reason: `There are ${machines} machines in ${root}`,
+            remedy: "end them with redd cleanup, or redd gc"
+          })
+        }
+        const outcome = yield* Pool.remove(root, systemd)
+        return yield* Say.note(
+          outcome === "removed" ? `redd: the pool of ${root} is removed` : `redd: ${root} has no pool`
+        )
+      }
+      if (Option.isNone(flags.pool)) {
+        return yield* new Pool.PoolRefused({
+          reason: "Nothing to set up was named",
+          remedy: "redd setup --pool 20G, or redd setup --remove"
+        })
+      }
+      const known = yield* Pool.find(root)
+      const file = Option.getOrElse(flags.path, () =>
+        Option.match(known, { onNone: () => `${root}.btrfs`, onSome: (pool) => pool.file })
+      )
+      const outcome = yield* Pool.setUp({ folder: root, file, sizeBytes: flags.pool.value }, systemd)
+      const size = Quantity.formatSize(flags.pool.value)
+      yield* Say.note(
+        outcome === "made"
+          ? `redd: a pool of ${size} is mounted at ${root}: ${file}`
+          : outcome === "grown"
+            ? `redd: the pool of ${root} has ${size} now`
+            : `redd: the pool of ${root} is there already`
+      )
+    })
+).pipe(
+  Command.withDescription("Give this host a file system for machines"),
+  Command.withExamples([
+    { command: "redd setup --pool 20G", description: "A btrfs file, mounted at the state folder" },
+    { command: "redd setup --remove", description: "Undo it" }
+  ])
+)

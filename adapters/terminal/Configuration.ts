@@ -1,0 +1,128 @@
+/** /etc/redd/config.yaml: read, checked, and every mistake in it named by file, line and key. */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
+import { isNode, LineCounter, parseDocument } from "yaml"
+import { Files, MachineRecord, Quantity } from "../../src/index.ts"
+
+/** The configuration cannot be used. */
+export class ConfigurationInvalid extends Schema.TaggedError<ConfigurationInvalid>()("ConfigurationInvalid", {
+  file: Schema.String,
+  problems: Schema.Array(Schema.String)
+}) {
+  override get message(): string {
+    return `The configuration is not valid. ${this.problems.join("; ")}`
+  }
+  get hint(): string {
+    return `correct ${this.file}; docs/reference/configuration.md has every key`
+  }
+}
+
+const Size = Schema.Union([Schema.String, Schema.Number]).pipe(
+  Schema.check(
+    Schema.makeFilter((text) => Option.isSome(Quantity.size(String(text))), { expected: "a size such as 512M or 4G" })
+  )
+)
+const Period = Schema.Union([Schema.String, Schema.Number]).pipe(
+  Schema.check(
+    Schema.makeFilter((text) => Option.isSome(Quantity.duration(String(text))), {
+      expected: "a duration such as 90s or 5m"
+    })
+  )
+)
+const Positive = Schema.Number.pipe(Schema.check(Schema.isGreaterThan(0)))
+
+const File = Schema.Struct({
+  root: Schema.optionalKey(Schema.String),
+  images: Schema.optionalKey(Schema.String),
+  "default-image": Schema.optionalKey(Schema.String),
+  backend: Schema.optionalKey(Schema.Union([Schema.Literal("auto"), MachineRecord.BackendName])),
+  engine: Schema.optionalKey(Schema.Union([Schema.Literal("auto"), MachineRecord.EngineName])),
+  isolation: Schema.optionalKey(MachineRecord.Isolation),
+  limits: Schema.optionalKey(
+    Schema.Struct({
+      memory: Schema.optionalKey(Size),
+      cpus: Schema.optionalKey(Positive),
+      tasks: Schema.optionalKey(Positive),
+      reserve: Schema.optionalKey(Size)
+    })
+  ),
+  grace: Schema.optionalKey(Period),
+  gitlab: Schema.optionalKey(Schema.Unknown)
+})
+
+export interface Configuration {
+  readonly root: string
+  readonly defaultImage: Option.Option<string>
+  readonly backend: MachineRecord.BackendName | "auto"
+  readonly engine: MachineRecord.EngineName | "auto"
+  readonly isolation: MachineRecord.Isolation
+  readonly limits: MachineRecord.Limits
+  /** From SIGTERM to SIGKILL. */
+  readonly grace: Duration.Duration
+}
+
+export const defaultFile = "/etc/redd/config.yaml"
+
+/** The configuration in `file`. Only the default one may be absent. */
+export const load = (file: Option.Option<string>): Effect.Effect<Configuration, ConfigurationInvalid> =>
+  Effect.gen(function* () {
+    const path = Option.getOrElse(file, () => defaultFile)
+    const text = yield* Effect.mapError(
+      Files.readText(path),
+      (error) => new ConfigurationInvalid({ file: path, problems: [`${path}: ${error.message}`] })
+    )
+    if (Option.isNone(text) && Option.isSome(file)) {
+      return yield* new ConfigurationInvalid({ file: path, problems: [`${path}: there is no such file`] })
+    }
+    const parsed = parse(
+      path,
+      Option.getOrElse(text, () => "")
+    )
+    return yield* Result.isSuccess(parsed)
+      ? Effect.succeed(parsed.success)
+      : Effect.fail(new ConfigurationInvalid({ file: path, problems: parsed.failure }))
+  })
+
+/** The configuration in a text, or what is wrong with it: `file:line: key: what was expected`. */
+export const parse = (file: string, text: string): Result.Result<Configuration, ReadonlyArray<string>> => {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+  if (document.errors.length > 0) {
+    return Result.fail(document.errors.map((error) => `${file}:${lines.linePos(error.pos[0]).line}: ${error.message}`))
+  }
+  const value: unknown = document.toJS() ?? {}
+  const decoded = decode(value)
+  if (Result.isSuccess(decoded)) return Result.succeed(configuration(decoded.success))
+  const { issues } = SchemaIssue.makeFormatterStandardSchemaV1()(decoded.failure.issue)
+  return Result.fail(
+    issues.map((issue) => {
+      const keys = (issue.path ?? []).map((segment) => String(typeof segment === "object" ? segment.key : segment))
+      const node = keys.length === 0 ? document.contents : document.getIn(keys, true)
+      const at = isNode(node) && node.range ? `:${lines.linePos(node.range[0]).line}` : ""
+      return `${file}${at}: ${keys.length === 0 ? "the whole file" : keys.join(".")}: ${issue.message}`
+    })
+  )
+}
+
+const decode = Schema.decodeUnknownResult(File, { errors: "all", onExcessProperty: "error" })
+
+const configuration = (file: typeof File.Type): Configuration => {
+  const memoryBytes = Option.getOrUndefined(Quantity.size(String(file.limits?.memory ?? "")))
+  return {
+    root: file.root ?? "/var/lib/redd",
+    defaultImage: Option.fromUndefinedOr(file["default-image"]),
+    backend: file.backend ?? "auto",
+    engine: file.engine ?? "auto",
+    isolation: file.isolation ?? "users",
+    limits: {
+      ...(memoryBytes === undefined ? {} : { memoryBytes }),
+      ...(file.limits?.cpus === undefined ? {} : { cpus: file.limits.cpus }),
+      tasks: file.limits?.tasks ?? 16_384
+    },
+    grace: Option.getOrElse(Quantity.duration(String(file.grace ?? "10s")), () => Duration.seconds(10))
+  }
+}

@@ -1,0 +1,20 @@
+/** What the process that we are in gives a command, and takes from it: signals, raw operands, an exit code. */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+
+export class Invocation extends Context.Service<
+  Invocation,
+  {
+    /** What follows `--`, byte for byte: Node has decoded its arguments, and what is not UTF-8 is lost there. */
+    readonly operands: ReadonlyArray<Uint8Array>
+    /**
+     * From here on the first SIGINT, SIGTERM or SIGHUP is ours to act on, and does not interrupt the command.
+     * Done, with its number, when one came.
+     */
+    readonly claimSignal: Effect.Effect<number>
+    /** Done when a second signal came. */
+    readonly secondSignal: Effect.Effect<void>
+    /** The exit code of the process, when nothing fails on the way to its end. */
+    exitWith(code: number): Effect.Effect<void>
+  }
+>()("redd/terminal/Invocation") {}
