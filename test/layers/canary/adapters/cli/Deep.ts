@@ -1,0 +1,2 @@
+import * as Tree from "../../src/host/Tree.ts"
+export const planted = Tree

@@ -1,0 +1,2 @@
+import { run } from "../cli/Run.ts"
+export const planted = run

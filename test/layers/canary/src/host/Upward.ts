@@ -1,0 +1,2 @@
+import * as Records from "../record/Records.ts"
+export const planted = Records

@@ -1,0 +1,2 @@
+import type { State } from "../../adapters/cli/Flags.ts"
+export type Planted = State

@@ -1,0 +1,2 @@
+import type * as NodeServices from "@effect/platform-node/NodeServices"
+export type Planted = typeof NodeServices
