@@ -1,0 +1,221 @@
+/** What lab tests say: a host, a state folder on it, redd in it, and the question that each test ends with. */
+import { type ChildProcess, spawn, spawnSync } from "node:child_process"
+import { mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs"
+import { afterAll, assert } from "@effect/vitest"
+
+export type Suite = "bookworm" | "trixie" | "forky"
+export type Disk = "btrfs" | "xfs" | "disk"
+
+export interface LabFacts {
+  readonly folder: string
+  readonly leaders: Partial<Record<Suite, number>>
+}
+
+export interface Outcome {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+const facts = (): LabFacts => {
+  const given = process.env["REDD_LAB"]
+  if (given === undefined) throw new Error("There is no lab. Lab tests are started by npm test.")
+  return JSON.parse(given)
+}
+
+/** The suite of the lab that is tested in full. */
+export const fullSuite = (): Suite => (Object.keys(facts().leaders) as ReadonlyArray<Suite>)[0] ?? "trixie"
+
+/** A host to test on: a lab, or this machine itself. */
+export interface Host {
+  readonly name: string
+  /** A command on it, to its end. */
+  run(command: ReadonlyArray<string>, options?: RunOptions): Promise<Outcome>
+  /** The same without waiting. `signal` reaches the command itself. */
+  start(command: ReadonlyArray<string>, options?: RunOptions): Running
+  /** Where it sees a disk of the lab. */
+  disk(name: Disk): string
+  /** Where it sees the repository. */
+  readonly repository: string
+  /** It has no other redd machines than ours: all that is left of any is a fault. */
+  readonly pid: number | undefined
+}
+
+export interface RunOptions {
+  readonly input?: string | Uint8Array
+  readonly environment?: Readonly<Record<string, string>>
+}
+
+export interface Running {
+  readonly outcome: Promise<Outcome>
+  readonly child: ChildProcess
+  signal(name: NodeJS.Signals): void
+  /** Waits until what it wrote on standard output has this in it. */
+  says(wanted: string): Promise<void>
+}
+
+const repository = new URL("../..", import.meta.url).pathname.replace(/\/$/, "")
+
+const text = (chunks: ReadonlyArray<Buffer>): string => Buffer.concat(chunks).toString("utf8")
+
+const hostOf = (name: string, pid: number | undefined): Host => {
+  const enter = pid === undefined ? [] : ["nsenter", "--target", String(pid), "--all", "--root", "--wd", "--"]
+  const start = (command: ReadonlyArray<string>, options: RunOptions = {}): Running => {
+    const [program = "true", ...args] = [...enter, ...command]
+    const environment = { PATH: process.env["PATH"] ?? "", ...options.environment }
+    const child = spawn(program, args, { env: environment, stdio: ["pipe", "pipe", "pipe"] })
+    const stdout: Array<Buffer> = []
+    const stderr: Array<Buffer> = []
+    const listeners = new Set<() => void>()
+    child.stdout.on("data", (chunk: Buffer) => {
+      stdout.push(chunk)
+      for (const listener of listeners) listener()
+    })
+    child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk))
+    child.stdin.on("error", () => undefined)
+    child.stdin.end(options.input ?? "")
+    const outcome = new Promise<Outcome>((resolve, reject) => {
+      child.on("error", reject)
+      child.on("close", (code) => resolve({ code: code ?? -1, stdout: text(stdout), stderr: text(stderr) }))
+    })
+    return {
+      outcome,
+      child,
+      signal: (name) => {
+        // nsenter waits for its child and forwards nothing.
+        const target =
+          pid === undefined
+            ? String(child.pid)
+            : spawnSync("pgrep", ["-P", String(child.pid)], { encoding: "utf8" }).stdout.trim()
+        process.kill(Number(target), name)
+      },
+      says: (wanted) =>
+        new Promise((resolve, reject) => {
+          const look = () => {
+            if (!text(stdout).includes(wanted)) return
+            listeners.delete(look)
+            resolve()
+          }
+          listeners.add(look)
+          look()
+          void outcome.then(({ stderr: said }) => reject(new Error(`it ended and did not say ${wanted}: ${said}`)))
+        })
+    }
+  }
+  return {
+    name,
+    pid,
+    repository: pid === undefined ? repository : "/redd",
+    disk: (disk) => (pid === undefined ? `${facts().folder}/${disk}` : `/srv/${disk}`),
+    start,
+    run: (command, options) => start(command, options).outcome
+  }
+}
+
+/** A lab's host. */
+export const lab = (suite: Suite): Host => {
+  const leader = facts().leaders[suite]
+  if (leader === undefined) throw new Error(`the ${suite} lab is not running`)
+  return hostOf(suite, leader)
+}
+
+/** This machine, as it is. */
+export const thisMachine = (): Host => hostOf("this machine", undefined)
+
+/** A state folder of a test file's own, with the lab's images. */
+export interface State {
+  readonly host: Host
+  readonly disk: Disk
+  readonly root: string
+  redd(...args: ReadonlyArray<string>): Promise<Outcome>
+  reddWith(options: RunOptions, ...args: ReadonlyArray<string>): Promise<Outcome>
+  start(...args: ReadonlyArray<string>): Running
+  /** `redd run` of a script from standard input. */
+  script(id: string, text: string | Uint8Array, ...flags: ReadonlyArray<string>): Promise<Outcome>
+}
+
+let folders = 0
+
+export const state = (host: Host, disk: Disk): State => {
+  const name = `state-${process.pid}-${folders++}`
+  // From the machine's side, whoever the host is: the disks are its own.
+  const outside = `${facts().folder}/${disk}`
+  mkdirSync(`${outside}/${name}/images`, { recursive: true })
+  for (const image of readdirSync(`${outside}/images`))
+    symlinkSync(`../../images/${image}`, `${outside}/${name}/images/${image}`)
+  const root = `${host.disk(disk)}/${name}`
+  const start = (options: RunOptions, args: ReadonlyArray<string>) =>
+    host.start([`${host.repository}/bin/redd`, ...args], {
+      ...options,
+      environment: { REDD_ROOT: root, ...options.environment }
+    })
+  return {
+    host,
+    disk,
+    root,
+    redd: (...args) => start({}, args).outcome,
+    reddWith: (options, ...args) => start(options, args).outcome,
+    start: (...args) => start({}, args),
+    script: (id, text, ...flags) => start({ input: text }, ["run", "--id", id, ...flags, "-"]).outcome
+  }
+}
+
+/** Fails with all that was said, where a command did not end with 0. */
+export const succeeds = async (outcome: Promise<Outcome>): Promise<Outcome> => {
+  const { code, stderr, stdout } = await outcome
+  assert.strictEqual(code, 0, `${stdout}\n${stderr}`)
+  return { code, stderr, stdout }
+}
+
+/** Is anything left on the host? Mounts, units, cgroups, trees, folders, records, leases and processes of this state folder. */
+export const left = async ({ host, root }: State): Promise<ReadonlyArray<string>> => {
+  const { code, stderr, stdout } = await host.run(["/bin/sh", "-c", question, "left", root])
+  assert.strictEqual(code, 0, stderr)
+  return stdout.split("\n").filter((line) => line !== "")
+}
+
+/** Everything that a machine of this state folder could have left, a line each. Keys are found in the state folder's leases and records. */
+const question = `
+root=$1
+grep -F " $root/" /proc/self/mountinfo | sed 's/^/mount: /'
+ls -A "$root/machines" 2>/dev/null | sed 's/^/folder: /'
+ls -A "$root/records" 2>/dev/null | sed 's/^/record: /'
+for lease in /run/redd/ranges/*; do
+  case $(readlink "$lease") in "$root"/*) echo "lease: $lease";; esac
+done
+for process in /proc/[0-9]*; do
+  tr '\\0' ' ' <"$process/cmdline" 2>/dev/null | grep -F -- "--directory=$root/" | sed 's/^/process: /'
+done
+cgroups=$(sed -n 's/^[^ ]* [^ ]* [^ ]* [^ ]* \\([^ ]*\\) .* - cgroup2 .*/\\1/p' /proc/self/mountinfo | head -n 1)
+for cgroup in "$cgroups"/machine.slice/redd-* "$cgroups"/redd/*; do
+  [ -d "$cgroup" ] || continue
+  key=\${cgroup##*/} key=\${key#redd-} key=\${key%.service}
+  # Another test's, on whatever disk: it has a record.
+  set -- "$(dirname "$(dirname "$root")")"/*/*/records/"$key".json
+  [ -e "$1" ] || echo "cgroup: $cgroup"
+done
+exit 0
+`
+
+/** Asks the question at the end of a test file. */
+export const nothingIsLeft = (states: () => ReadonlyArray<State>): void => {
+  afterAll(async () => {
+    for (const each of states()) assert.deepStrictEqual(await left(each), [], `left on ${each.host.name}, ${each.disk}`)
+  })
+}
+
+/** Waits for a condition, with a bound. */
+export const until = async (
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  boundMs = 30_000
+): Promise<void> => {
+  const end = Date.now() + boundMs
+  while (!(await condition())) {
+    if (Date.now() > end) throw new Error(`it did not come to be: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+/** The text of a file of this machine's. */
+export const fileText = (path: string): string => readFileSync(path, "utf8")

@@ -1,0 +1,178 @@
+/**
+ * The lab: Debian trees booted as systemd-nspawn containers, each a host of its own with a real systemd, and state
+ * folders on btrfs, xfs and the machine's own disk. Started once for a test run, and always stopped.
+ *
+ * Everything of one run has the id of the process that started it in its name, so a run that was killed is found and
+ * taken away by the next.
+ */
+import { spawn, spawnSync } from "node:child_process"
+import { createHash } from "node:crypto"
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from "node:fs"
+import type { LabFacts, Suite } from "./Lab.ts"
+
+/** Outside the repository, kept between runs; a tree's name says what it is made of. */
+const cache = "/var/cache/redd/lab"
+const runs = "/var/tmp"
+const prefix = "redd-lab-"
+
+const hostPackages = [
+  "systemd",
+  "systemd-sysv",
+  "dbus",
+  "systemd-container",
+  "btrfs-progs",
+  "xfsprogs",
+  "e2fsprogs",
+  "iproute2",
+  "procps",
+  "libpam-systemd"
+]
+const imagePackages = { trixie: ["systemd", "systemd-sysv", "dbus", "busybox-static"], bare: ["busybox-static"] }
+
+const call = (command: string, ...args: ReadonlyArray<string>): string => {
+  const { status, stderr, stdout } = spawnSync(command, args, { encoding: "utf8", maxBuffer: 2 ** 26 })
+  if (status !== 0) throw new Error(`${command} ${args.join(" ")} failed (${status}): ${stderr}`)
+  return stdout
+}
+
+/** The tree of a Debian suite with these packages, made once. */
+const tree = (kind: string, suite: string, packages: ReadonlyArray<string>): string => {
+  const key = createHash("sha256")
+    .update([suite, ...packages].join(" "))
+    .digest("hex")
+    .slice(0, 12)
+  const path = `${cache}/${kind}-${suite}-${key}`
+  if (existsSync(path)) return path
+  console.log(`lab: making ${kind} tree of ${suite}, once`)
+  mkdirSync(cache, { recursive: true })
+  const growing = `${path}.${process.pid}`
+  call("mmdebstrap", "--variant=minbase", `--include=${packages.join(",")}`, suite, growing)
+  renameSync(growing, path)
+  return path
+}
+
+const cgroups = (): string => {
+  const line = readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .find((mount) => mount.includes(" - cgroup2 "))
+  const path = line?.split(" ")[4]
+  if (path === undefined) throw new Error("no cgroup2 is mounted; mount -t cgroup2 none /sys/fs/cgroup")
+  return path
+}
+
+/** Kills all that a run started, unmounts and deletes all that it made. Absent is a success. */
+export const stop = (id: string): void => {
+  const cgroup = `${cgroups()}/${prefix}${id}`
+  if (existsSync(cgroup)) {
+    writeFileSync(`${cgroup}/cgroup.kill`, "1")
+    while (/^populated 1$/m.test(readFileSync(`${cgroup}/cgroup.events`, "utf8"))) spawnSync("sleep", ["0.05"])
+    const folders = readdirSync(cgroup, { recursive: true, withFileTypes: true }).filter((entry) => entry.isDirectory())
+    const paths = folders.map((entry) => `${entry.parentPath}/${entry.name}`).sort((a, b) => b.length - a.length)
+    for (const path of [...paths, cgroup]) rmdirSync(path)
+  }
+  const folder = `${runs}/${prefix}${id}`
+  const mounts = readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .flatMap((line) => line.split(" ")[4] ?? [])
+  for (const mount of mounts.filter((path) => path.startsWith(`${folder}/`)).reverse()) call("umount", mount)
+  for (const name of existsSync(folder) ? readdirSync(folder) : []) {
+    // What was mounted is unmounted: only then may anything be deleted.
+    rmSync(`${folder}/${name}`, { recursive: true, force: true })
+  }
+  rmSync(folder, { recursive: true, force: true })
+}
+
+/** Takes away what killed runs left. */
+const sweep = (): void => {
+  const left = [...readdirSync(runs), ...readdirSync(cgroups())].filter((name) => name.startsWith(prefix))
+  for (const id of new Set(left.map((name) => name.slice(prefix.length)))) {
+    if (!existsSync(`/proc/${id.split("-")[0]}`)) stop(id)
+  }
+}
+
+const makeStateFolders = (folder: string): void => {
+  const images = {
+    trixie: tree("image", "trixie", imagePackages.trixie),
+    bare: tree("image-bare", "trixie", imagePackages.bare)
+  }
+  for (const [name, format] of [
+    ["btrfs", "mkfs.btrfs"],
+    ["xfs", "mkfs.xfs"]
+  ] as const) {
+    mkdirSync(`${folder}/${name}`)
+    call("truncate", "--size=8G", `${folder}/${name}.img`)
+    call(format, "-q", `${folder}/${name}.img`)
+    call("mount", "-o", "loop", `${folder}/${name}.img`, `${folder}/${name}`)
+    mkdirSync(`${folder}/${name}/images`)
+    for (const [image, path] of Object.entries(images)) {
+      const target = `${folder}/${name}/images/${image}`
+      if (name === "btrfs") call("btrfs", "-q", "subvolume", "create", target)
+      else mkdirSync(target)
+      call("cp", "-a", `${path}/.`, target)
+    }
+  }
+  mkdirSync(`${folder}/disk/images`, { recursive: true })
+  for (const [image, path] of Object.entries(images))
+    call("cp", "-a", "--reflink=auto", path, `${folder}/disk/images/${image}`)
+}
+
+/** Boots one host and waits until its systemd has come up. */
+const boot = (id: string, folder: string, suite: Suite): number => {
+  const host = tree("host", suite, hostPackages)
+  const cgroup = `${cgroups()}/${prefix}${id}/${suite}`
+  mkdirSync(cgroup, { recursive: true })
+  const script = `echo 0 > ${cgroup}/cgroup.procs; exec "$@" </dev/null >${folder}/${suite}.console 2>&1`
+  const nspawn = [
+    "systemd-nspawn",
+    "--register=no",
+    "--keep-unit",
+    "--volatile=overlay",
+    `--machine=${prefix}${id}-${suite}`,
+    `--directory=${host}`,
+    "--capability=all",
+    ...["btrfs", "xfs", "disk"].map((name) => `--bind=${folder}/${name}:/srv/${name}`),
+    `--bind-ro=${new URL("../..", import.meta.url).pathname}:/redd`,
+    "--boot"
+  ]
+  const environment = {
+    SYSTEMD_NSPAWN_API_VFS_WRITABLE: "yes",
+    SYSTEMD_SECCOMP: "0",
+    SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: "1"
+  }
+  spawn("/bin/sh", ["-c", script, "lab", ...nspawn], {
+    detached: true,
+    stdio: "ignore",
+    env: { ...process.env, ...environment }
+  }).unref()
+  for (let tries = 0; tries < 600; tries++) {
+    const leader = findLeader(cgroup)
+    if (leader !== undefined) {
+      const { stdout } = spawnSync(
+        "nsenter",
+        ["-t", String(leader), "-a", "-r", "-w", "systemctl", "is-system-running"],
+        { encoding: "utf8" }
+      )
+      // Degraded: systemd-modules-load has no modules here.
+      if (/^(running|degraded)/.test(stdout)) return leader
+    }
+    spawnSync("sleep", ["0.1"])
+  }
+  throw new Error(
+    `the ${suite} lab did not come up:\n${readFileSync(`${folder}/${suite}.console`, "utf8").slice(-2000)}`
+  )
+}
+
+const findLeader = (cgroup: string): number | undefined => {
+  const path = `${cgroup}/payload/init.scope/cgroup.procs`
+  const pid = existsSync(path) ? Number(readFileSync(path, "utf8").split("\n")[0]) : 0
+  return pid > 0 ? pid : undefined
+}
+
+/** Starts the lab of a run. What it gives goes to the tests as REDD_LAB. */
+export const start = (id: string, suites: ReadonlyArray<Suite>): LabFacts => {
+  sweep()
+  const folder = `${runs}/${prefix}${id}`
+  mkdirSync(folder, { recursive: true })
+  makeStateFolders(folder)
+  return { folder, leaders: Object.fromEntries(suites.map((suite) => [suite, boot(id, folder, suite)])) }
+}
