@@ -77,9 +77,25 @@ export const listFolders = (path: string): Effect.Effect<ReadonlyArray<string>, 
     absentIs<ReadonlyArray<string>>([])
   )
 
-/** Makes a folder and its parents; one that is there already is a success and keeps its mode. */
-export const makeFolder = (path: string, mode = 0o755): Effect.Effect<void, PlatformError.PlatformError> =>
-  Effect.asVoid(attempt("mkdir", path, () => fs.mkdir(path, { recursive: true, mode })))
+/**
+ * Makes a folder and its parents; one that is there already is a success and keeps its mode.
+ *
+ * Not by mkdir's own `recursive`: below a file system that refuses new folders with ENOENT (/proc) it never returns.
+ */
+export const makeFolder = (path: string, mode = 0o755): Effect.Effect<void, PlatformError.PlatformError> => {
+  const once = claimFolder(path, mode).pipe(
+    Effect.catchIf(
+      (error) => error.reason._tag === "AlreadyExists",
+      () => Effect.void
+    )
+  )
+  const parent = path.replace(/\/+[^/]*\/*$/, "")
+  return Effect.catchIf(
+    once,
+    (error) => isAbsent(error) && parent !== "",
+    () => Effect.andThen(makeFolder(parent), once)
+  )
+}
 
 /** Makes exactly this folder. AlreadyExists is an error: the caller claims the name. */
 export const claimFolder = (path: string, mode: number): Effect.Effect<void, PlatformError.PlatformError> =>

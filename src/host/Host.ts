@@ -12,9 +12,12 @@ export interface Host {
   readonly machined: boolean
   /** Where cgroup v2 is mounted. */
   readonly cgroups: Option.Option<string>
-  /** We are root of the initial user namespace's machine, or of a container that is as good as one. */
+  /** We are root. */
   readonly root: boolean
 }
+
+/** We are root, as everything that a machine needs wants it. */
+export const isRoot = (): boolean => process.getuid?.() === 0
 
 /** Reads the facts: a few small files, no tool is run. */
 export const read: Effect.Effect<Host, PlatformError.PlatformError> = Effect.gen(function* () {
@@ -25,7 +28,7 @@ export const read: Effect.Effect<Host, PlatformError.PlatformError> = Effect.gen
     systemd,
     machined: systemd && machined && bus,
     cgroups: yield* Cgroup.mountPoint,
-    root: process.getuid?.() === 0
+    root: isRoot()
   }
 })
 

@@ -251,6 +251,7 @@ export const collect = (options: {
       if (outcome._tag === "Success") collected.push(...Option.toArray(outcome.success))
       else if (outcome.failure._tag !== "MachineBusy") failed.push(outcome.failure)
     }
+    if (!options.dryRun) yield* Effect.catch(records.sweep, (error) => Effect.sync(() => void failed.push(error)))
     return { collected, failed }
   })
 

@@ -5,7 +5,7 @@
  * killed process left behind is always named here. For that reason no record lies in a tree that release deletes.
  */
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -13,6 +13,7 @@ import type * as PlatformError from "effect/PlatformError"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Files from "../host/Files.ts"
+import * as Host from "../host/Host.ts"
 import * as Lock from "../host/Lock.ts"
 import type * as Tool from "../host/Tool.ts"
 import { type MachineId, MachineKey, MachineRecord } from "./MachineRecord.ts"
@@ -72,6 +73,8 @@ export class Records extends Context.Service<
     forget(key: MachineKey): Effect.Effect<void, PlatformError.PlatformError>
     /** Every record, by key. One that cannot be read does not hide the others. */
     readonly list: Effect.Effect<ReadonlyArray<Listed>, PlatformError.PlatformError>
+    /** Deletes locks that nobody holds and that no record is behind: their holders were killed. */
+    readonly sweep: Effect.Effect<void, Tool.ToolError | PlatformError.PlatformError>
     /** The right to acquire or release `key`, until the scope closes. A holder that dies loses it. */
     hold(
       key: MachineKey,
@@ -86,6 +89,7 @@ export const layer = (stateFolder: string): Layer.Layer<Records, StateUnusable> 
   Layer.effect(
     Records,
     Effect.gen(function* () {
+      if (!Host.isRoot()) return yield* new StateUnusable({ root: stateFolder, reason: "we are not root" })
       yield* Files.makeFolder(stateFolder, 0o700)
       const root = yield* Files.realPath(stateFolder)
       for (const name of ["records", "machines", "images", "cache"]) yield* Files.makeFolder(`${root}/${name}`, 0o700)
@@ -124,6 +128,13 @@ export const layer = (stateFolder: string): Layer.Layer<Records, StateUnusable> 
             else return yield* found.failure
           }
           return listed
+        }),
+        sweep: Effect.gen(function* () {
+          for (const name of yield* Files.list(`${root}/records`)) {
+            if (!name.endsWith(".lock")) continue
+            const held = Lock.hold(`${root}/records/${name}`, Duration.zero)
+            yield* Effect.catchTag(Effect.scoped(held), "LockHeld", () => Effect.void)
+          }
         }),
         hold: (key, id, patience) =>
           Lock.hold(`${root}/records/${key}.lock`, patience).pipe(
