@@ -26,6 +26,12 @@ const facts = (): LabFacts => {
 /** The suite of the lab that is tested in full. */
 export const fullSuite = (): Suite => (Object.keys(facts().leaders) as ReadonlyArray<Suite>)[0] ?? "trixie"
 
+/** The suites that run the smoke tests; where there is one suite only, it runs both. */
+export const otherSuites = (): ReadonlyArray<Suite> => {
+  const suites = Object.keys(facts().leaders) as ReadonlyArray<Suite>
+  return suites.length > 1 ? suites.slice(1) : suites
+}
+
 /** A host to test on: a lab, or this machine itself. */
 export interface Host {
   readonly name: string
