@@ -1,6 +1,6 @@
 /** Images: made, listed, removed; and the place for them on a host that has none. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { left, type State, state, succeeds, thisMachine } from "./Lab.ts"
+import { fullSuite, lab, left, type State, state, succeeds, thisMachine } from "./Lab.ts"
 
 describe("an image", () => {
   let here: State
@@ -120,3 +120,4 @@ const poolOn = (name: string, host: () => State["host"]) => {
 }
 
 poolOn("without systemd", thisMachine)
+poolOn("as a mount unit of systemd", () => lab(fullSuite()))

@@ -153,7 +153,10 @@ const boot = (id: string, folder: string, suite: Suite): number => {
         { encoding: "utf8" }
       )
       // Degraded: systemd-modules-load has no modules here.
-      if (/^(running|degraded)/.test(stdout)) return leader
+      if (/^(running|degraded)/.test(stdout)) {
+        call("nsenter", "-t", String(leader), "-a", "-r", "-w", "/bin/sh", "-ec", loopDevices)
+        return leader
+      }
     }
     spawnSync("sleep", ["0.1"])
   }
@@ -161,6 +164,10 @@ const boot = (id: string, folder: string, suite: Suite): number => {
     `the ${suite} lab did not come up:\n${readFileSync(`${folder}/${suite}.console`, "utf8").slice(-2000)}`
   )
 }
+
+/** Pools are on loop devices, whose nodes nspawn does not make (Documentation/admin-guide/devices.txt of the kernel). */
+const loopDevices = `mknod -m 600 /dev/loop-control c 10 237
+for n in $(seq 0 63); do mknod -m 600 /dev/loop$n b 7 $n; done`
 
 const findLeader = (cgroup: string): number | undefined => {
   const path = `${cgroup}/payload/init.scope/cgroup.procs`
