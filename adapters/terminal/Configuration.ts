@@ -94,8 +94,10 @@ export const parse = (file: string, text: string): Result.Result<Configuration, 
   if (document.errors.length > 0) {
     return Result.fail(document.errors.map((error) => `${file}:${lines.linePos(error.pos[0]).line}: ${error.message}`))
   }
-  const value: unknown = document.toJS() ?? {}
-  const decoded = decode(value)
+  // An alias without its anchor is found only now, and thrown.
+  const value = Result.try({ try: (): unknown => document.toJS(), catch: (cause) => [`${file}: ${String(cause)}`] })
+  if (Result.isFailure(value)) return Result.fail(value.failure)
+  const decoded = decode(value.success ?? {})
   if (Result.isSuccess(decoded)) return Result.succeed(configuration(decoded.success))
   const { issues } = SchemaIssue.makeFormatterStandardSchemaV1()(decoded.failure.issue)
   return Result.fail(
