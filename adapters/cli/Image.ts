@@ -5,7 +5,7 @@ import * as Schema from "effect/Schema"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import { Descriptor, Exec, ImageBuild, Images, MachineRecord, mmdebstrap } from "../../src/index.ts"
+import { Exec, ImageBuild, Images, MachineRecord, mmdebstrap } from "../../src/index.ts"
 import * as Say from "../terminal/Say.ts"
 import * as Flags from "./Flags.ts"
 
@@ -45,9 +45,8 @@ const create = Command.make(
         })
         const context = yield* Effect.context()
         yield* Say.note(`redd: making image ${flags.name}: ${bootstrap.description}`)
-        const show = Descriptor.isTerminal(2)
         const image = yield* ImageBuild.create(flags.name, bootstrap, (text) => {
-          if (show) Effect.runForkWith(context)(Say.note(`  ${Exec.printable(text)}`))
+          Effect.runForkWith(context)(Say.note(Exec.printable(text).replaceAll(/^/gm, "  ")))
         })
         yield* Say.note(`redd: image ${image.name} is there`)
       })

@@ -1,12 +1,17 @@
 /** A failure as a person reads it: one sentence, a hint, the last lines of whoever said something. And its exit code. */
+import { isPlatformError } from "effect/PlatformError"
 import * as Predicate from "effect/Predicate"
-import { Exec } from "../../src/index.ts"
+import { Exec, Files } from "../../src/index.ts"
 
 /** Redd's own failures, as docker, podman and timeout number them. */
 export const exitCodes = { failed: 125, cannotInvoke: 126, notFound: 127, timedOut: 124 } as const
 
 /** `redd: what happened`, then `hint: the remedy`, then lines of a console if the failure has some. */
 export const paragraph = (error: unknown): string => {
+  if (isPlatformError(error)) {
+    const said = Files.explain(error)
+    return `redd: ${Exec.printable(said)}\nhint: ${said.startsWith("no space left") ? "free some space: redd gc, redd image remove" : "--log-level debug shows what was done"}`
+  }
   const message = Predicate.hasProperty(error, "message") ? String(error.message) : String(error)
   const hint = Predicate.hasProperty(error, "hint") ? String(error.hint) : ""
   const console = Predicate.hasProperty(error, "console") ? String(error.console) : ""

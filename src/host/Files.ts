@@ -203,6 +203,13 @@ export const openDescriptor = (path: string, flags: number): Effect.Effect<numbe
 /** True where an error says that something is not there. ENODEV is what cgroupfs says of a cgroup that just went. */
 export const isAbsent = (error: PlatformError.PlatformError): boolean => error.reason._tag === "NotFound"
 
+/** What the kernel said, without the names of our functions: `no space left on device (/var/lib/redd/records)`. */
+export const explain = (error: PlatformError.PlatformError): string => {
+  const { description, pathOrDescriptor } = { pathOrDescriptor: undefined, ...error.reason }
+  const said = /^E[A-Z0-9]+: ([^,]+)/.exec(description ?? "")?.[1] ?? description ?? error.message
+  return pathOrDescriptor === undefined ? said : `${said} (${pathOrDescriptor})`
+}
+
 const absentIs =
   <B>(value: B) =>
   <A>(self: Effect.Effect<A, PlatformError.PlatformError>): Effect.Effect<A | B, PlatformError.PlatformError> =>

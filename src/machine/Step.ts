@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { BackendError } from "../backend/Backend.ts"
 import type { EngineError } from "../engine/Engine.ts"
+import * as Files from "../host/Files.ts"
 import type { MachineRecord } from "../record/MachineRecord.ts"
 
 export type StepError = BackendError | EngineError
@@ -43,7 +44,8 @@ export const backwards = (steps: ReadonlyArray<Step>, record: MachineRecord): Ef
       const undone = yield* Effect.result(Effect.withSpan(step.undo(record), `undo ${step.name}`))
       if (undone._tag === "Success") continue
       const error = undone.failure
-      left.push({ step: step.name, reason: error.message, hint: "hint" in error ? error.hint : "" })
+      const reason = error._tag === "PlatformError" ? Files.explain(error) : error.message
+      left.push({ step: step.name, reason, hint: "hint" in error ? error.hint : "" })
     }
     if (left.length > 0) return yield* new ReleaseFailed({ id: record.id, left })
   })
