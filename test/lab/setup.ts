@@ -60,12 +60,21 @@ const cgroups = (): string => {
   return path
 }
 
+/** SIGKILL to all in a cgroup, if there is one. */
+const kill = (cgroup: string): void => {
+  if (existsSync(cgroup)) writeFileSync(`${cgroup}/cgroup.kill`, "1")
+}
+
 /** Kills all that a run started, unmounts and deletes all that it made. Absent is a success. */
 export const stop = (id: string): void => {
   const cgroup = `${cgroups()}/${prefix}${id}`
   if (existsSync(cgroup)) {
-    writeFileSync(`${cgroup}/cgroup.kill`, "1")
-    while (/^populated 1$/m.test(readFileSync(`${cgroup}/cgroup.events`, "utf8"))) spawnSync("sleep", ["0.05"])
+    const isPopulated = () => /^populated 1$/m.test(readFileSync(`${cgroup}/cgroup.events`, "utf8"))
+    // The payloads first: a systemd-nspawn that sees its machine end takes its own things out of /run.
+    for (const suite of readdirSync(cgroup)) kill(`${cgroup}/${suite}/payload`)
+    for (let tries = 0; isPopulated() && tries < 60; tries++) spawnSync("sleep", ["0.05"])
+    kill(cgroup)
+    while (isPopulated()) spawnSync("sleep", ["0.05"])
     const folders = readdirSync(cgroup, { recursive: true, withFileTypes: true }).filter((entry) => entry.isDirectory())
     const paths = folders.map((entry) => `${entry.parentPath}/${entry.name}`).sort((a, b) => b.length - a.length)
     for (const path of [...paths, cgroup]) rmdirSync(path)
