@@ -17,6 +17,8 @@ const packages = {
   "mkfs.xfs": "xfsprogs",
   nsenter: "util-linux",
   flock: "util-linux",
+  "mkfs.ext4": "e2fsprogs",
+  "qemu-system-x86_64": "qemu-system-x86",
   mount: "mount",
   git: "git"
 }

@@ -1,4 +1,4 @@
-/** `npm test`: the build, what can be said without running, unit tests, and the lab tests in a lab that is always stopped. */
+/** `npm test`: the build, what can be said without running, unit tests, the lab tests in a lab that is always stopped, and a VM. */
 import { spawn } from "node:child_process"
 import type { Suite } from "./lab/Lab.ts"
 import * as Lab from "./lab/setup.ts"
@@ -48,5 +48,9 @@ const labTests = async (): Promise<boolean> => {
 }
 
 const passed =
-  (await node(["scripts/build.mjs"])) && (await node(["test/check.ts"])) && (await vitest("unit")) && (await labTests())
+  (await node(["scripts/build.mjs"])) &&
+  (await node(["test/check.ts"])) &&
+  (await vitest("unit")) &&
+  (await labTests()) &&
+  (await vitest("vm"))
 process.exit(passed ? 0 : 1)

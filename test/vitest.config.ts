@@ -8,6 +8,11 @@ export default defineConfig({
       { extends: true, test: { name: "unit", include: ["test/unit/**/*.test.ts"] } },
       {
         extends: true,
+        // A machine emulated on two cores, that may have something else to do.
+        test: { name: "vm", include: ["test/vm/**/*.test.ts"], testTimeout: 600_000, hookTimeout: 600_000 }
+      },
+      {
+        extends: true,
         test: {
           name: "lab",
           include: ["test/lab/**/*.test.ts"],

@@ -4,7 +4,8 @@ import * as Option from "effect/Option"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import { Descriptor, Machine } from "../../src/index.ts"
+import { Descriptor, Machine, type MachineRecord } from "../../src/index.ts"
+import type { Configuration } from "../terminal/Configuration.ts"
 import * as Flags from "./Flags.ts"
 import { operandsOf, runHere } from "./Running.ts"
 
@@ -24,6 +25,25 @@ export const words = Argument.String("command").pipe(
   Argument.withDescription("After --: the program and its arguments, passed on unaltered")
 )
 
+/** Runs words with our standard input, as the flags say. */
+export const runWords = (
+  record: MachineRecord.MachineRecord,
+  command: ReadonlyArray<string | Uint8Array>,
+  flags: Command.Command.Config.Infer<typeof commandFlags> & { readonly json: boolean },
+  settings: Configuration
+) =>
+  runHere(
+    record,
+    { _tag: "Words", words: command, user: Option.getOrUndefined(flags.user), stdin: Descriptor.stdin },
+    {
+      environment: flags.env,
+      folder: flags.cwd,
+      timeout: flags.timeout,
+      grace: Flags.graceOf(flags.grace, settings),
+      json: flags.json
+    }
+  )
+
 export const exec = Command.make(
   "exec",
   { id: Flags.id, ...commandFlags, json: Flags.json, command: words.pipe(Argument.atLeast(1)) },
@@ -32,17 +52,7 @@ export const exec = Command.make(
       Effect.gen(function* () {
         const record = yield* Machine.attach(flags.id)
         const operands = yield* operandsOf(flags.command)
-        yield* runHere(
-          record,
-          { _tag: "Words", words: operands, user: Option.getOrUndefined(flags.user), stdin: Descriptor.stdin },
-          {
-            environment: flags.env,
-            folder: flags.cwd,
-            timeout: flags.timeout,
-            grace: Flags.graceOf(flags.grace, settings),
-            json: flags.json
-          }
-        )
+        yield* runWords(record, operands, flags, settings)
       })
     )
 ).pipe(

@@ -1,12 +1,11 @@
 /** `redd once`: prepare, exec and cleanup in one. */
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
-import { Descriptor, Machine, MachineRecord } from "../../src/index.ts"
-import { commandFlags, words } from "./Exec.ts"
+import { Machine, MachineRecord } from "../../src/index.ts"
+import { commandFlags, runWords, words } from "./Exec.ts"
 import * as Flags from "./Flags.ts"
-import { operandsOf, runHere } from "./Running.ts"
+import { operandsOf } from "./Running.ts"
 
 /** `--env` is the command's, and there is no other in this machine. */
 const { env: _, ...machineFlags } = Flags.machine
@@ -21,18 +20,7 @@ export const once = Command.make(
           const operands = yield* operandsOf(flags.command)
           const id = MachineRecord.MachineId.make(`once-${crypto.randomUUID()}`)
           const record = yield* Machine.make(yield* Flags.specOf(id, flags, settings))
-          const command = operands.length === 0 ? ["/bin/sh"] : operands
-          yield* runHere(
-            record,
-            { _tag: "Words", words: command, user: Option.getOrUndefined(flags.user), stdin: Descriptor.stdin },
-            {
-              environment: flags.env,
-              folder: flags.cwd,
-              timeout: flags.timeout,
-              grace: Flags.graceOf(flags.grace, settings),
-              json: flags.json
-            }
-          )
+          yield* runWords(record, operands.length === 0 ? ["/bin/sh"] : operands, flags, settings)
         })
       )
     )

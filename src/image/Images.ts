@@ -137,18 +137,39 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
 
     /** Held while staging, so that what lies there without a holder is known to be left behind. */
     const holdStaging = (name: string) =>
-      Lock.hold(`${stagingOf(name)}.lock`, Duration.zero).pipe(
-        Effect.catchTag("LockHeld", () =>
-          Effect.fail(new ImageInUse({ image: name, users: ["another redd that is making it"] }))
+      Effect.andThen(
+        Files.makeFolder(`${folder}/.staging`, 0o700),
+        Lock.hold(`${stagingOf(name)}.lock`, Duration.zero).pipe(
+          Effect.catchTag("LockHeld", () =>
+            Effect.fail(new ImageInUse({ image: name, users: ["another redd that is making it"] }))
+          )
         )
       )
+
+    /** Under the lock of who makes the image: a commit that is under way has its generation in place before its link. */
+    const sweepOne = (name: string) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          yield* holdStaging(name)
+          const current = yield* find(name)
+          const used = (yield* records.list).flatMap((listed) =>
+            listed._tag === "Record" ? [listed.record.generation] : []
+          )
+          const kept = new Set([...used, ...Option.toArray(current).map((image) => image.generation)])
+          const generations = (yield* Files.list(generationsOf(name))).map((each) => `${generationsOf(name)}/${each}`)
+          const swept = generations.filter((path) => !kept.has(path))
+          if (yield* Files.exists(stagingOf(name))) swept.push(stagingOf(name))
+          yield* Effect.forEach(swept, Tree.remove, { discard: true })
+          if (generations.every((path) => swept.includes(path))) yield* Files.removeFolder(generationsOf(name))
+          return swept
+        })
+      ).pipe(Effect.catchTag("ImageInUse", () => Effect.succeed([])))
 
     return Images.of({
       list,
       get,
       stage: (name) =>
         Effect.gen(function* () {
-          yield* Files.makeFolder(`${folder}/.staging`, 0o700)
           yield* holdStaging(name)
           const staged = stagingOf(name)
           yield* Tree.remove(staged)
@@ -190,30 +211,9 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
           yield* Files.removeFolder(generationsOf(name))
         }),
       sweep: Effect.gen(function* () {
-        const swept: Array<string> = []
-        for (const name of yield* Files.list(`${folder}/.staging`)) {
-          if (name.endsWith(".lock")) continue
-          const deleted = yield* Effect.scoped(Effect.andThen(holdStaging(name), Tree.remove(stagingOf(name)))).pipe(
-            Effect.as(true),
-            Effect.catchTag("ImageInUse", () => Effect.succeed(false))
-          )
-          if (deleted) swept.push(stagingOf(name))
-        }
-        // A generation that no image's link leads to: its commit or its removal was killed half-way.
-        const current = new Set((yield* list).map((image) => image.generation))
-        const used = new Set(
-          (yield* records.list).flatMap((listed) => (listed._tag === "Record" ? [listed.record.generation] : []))
-        )
-        for (const name of yield* Files.list(`${folder}/.generations`)) {
-          for (const generation of yield* Files.list(generationsOf(name))) {
-            const path = `${generationsOf(name)}/${generation}`
-            if (current.has(path) || used.has(path)) continue
-            yield* Tree.remove(path)
-            swept.push(path)
-          }
-          yield* Effect.ignore(Files.removeFolder(generationsOf(name)))
-        }
-        return swept
+        const staged = (yield* Files.list(`${folder}/.staging`)).filter((name) => !name.endsWith(".lock"))
+        const names = new Set([...staged, ...(yield* Files.list(`${folder}/.generations`))])
+        return (yield* Effect.forEach(names, sweepOne)).flat()
       })
     })
   })

@@ -28,8 +28,11 @@ export type Exit =
   | { readonly _tag: "Exited"; readonly code: number }
   /** Killed by this signal, and not by Redd. */
   | { readonly _tag: "Signaled"; readonly signal: number }
-  /** The kernel killed processes of it because its memory was used up. */
-  | { readonly _tag: "OutOfMemory" }
+  /**
+   * The kernel killed processes of it because its memory was used up. `code` is what it ended with all the same, where
+   * only a child of it was killed; 137 where it was itself.
+   */
+  | { readonly _tag: "OutOfMemory"; readonly code: number }
   /** It ran longer than it was given, and was ended. */
   | { readonly _tag: "TimedOut"; readonly afterMs: number }
   /** Whoever ran it asked for its end. */
@@ -92,7 +95,7 @@ export const exitCode = (exit: Exit): number => {
     case "Signaled":
       return 128 + exit.signal
     case "OutOfMemory":
-      return 137
+      return exit.code
     case "TimedOut":
       return 124
     case "Cancelled":
@@ -294,7 +297,9 @@ const judge = (
 ): Effect.Effect<Exit, PlatformError.PlatformError> =>
   Effect.gen(function* () {
     if (Option.contains(status.code, 0)) return { _tag: "Exited", code: 0 }
-    if ((yield* Cgroup.outOfMemoryKills(cgroup)) > 0) return { _tag: "OutOfMemory" }
+    if ((yield* Cgroup.outOfMemoryKills(cgroup)) > 0) {
+      return { _tag: "OutOfMemory", code: Option.getOrElse(status.code, () => 137) }
+    }
     if (Option.isSome(status.code)) {
       const code = status.code.value
       return status.remark && code > 128 ? { _tag: "Signaled", signal: code - 128 } : { _tag: "Exited", code }

@@ -27,18 +27,18 @@ const hostPackages = [
   "procps",
   "libpam-systemd"
 ]
-const imagePackages = { trixie: ["systemd", "systemd-sysv", "dbus", "busybox-static"], bare: ["busybox-static"] }
+export const imagePackages = { trixie: ["systemd", "systemd-sysv", "dbus", "busybox-static"], bare: ["busybox-static"] }
 
-const call = (command: string, ...args: ReadonlyArray<string>): string => {
+export const call = (command: string, ...args: ReadonlyArray<string>): string => {
   const { status, stderr, stdout } = spawnSync(command, args, { encoding: "utf8", maxBuffer: 2 ** 26 })
   if (status !== 0) throw new Error(`${command} ${args.join(" ")} failed (${status}): ${stderr}`)
   return stdout
 }
 
-/** The tree of a Debian suite with these packages, made once. */
-const tree = (kind: string, suite: string, packages: ReadonlyArray<string>): string => {
+/** The tree of a Debian suite with these packages, and this script as its /vm, made once. */
+export const tree = (kind: string, suite: string, packages: ReadonlyArray<string>, script = ""): string => {
   const key = createHash("sha256")
-    .update([suite, ...packages].join(" "))
+    .update([suite, ...packages, script].join(" "))
     .digest("hex")
     .slice(0, 12)
   const path = `${cache}/${kind}-${suite}-${key}`
@@ -47,6 +47,7 @@ const tree = (kind: string, suite: string, packages: ReadonlyArray<string>): str
   mkdirSync(cache, { recursive: true })
   const growing = `${path}.${process.pid}`
   call("mmdebstrap", "--variant=minbase", `--include=${packages.join(",")}`, suite, growing)
+  if (script !== "") writeFileSync(`${growing}/vm`, script, { mode: 0o755 })
   renameSync(growing, path)
   return path
 }

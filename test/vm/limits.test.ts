@@ -1,0 +1,45 @@
+/** Limits, on a host that has the controllers: they hold, and out of memory is told apart from every other end. */
+import { assert, beforeAll, describe, it } from "@effect/vitest"
+import { runInVm } from "./Vm.ts"
+
+const script = `
+ask() { echo "$1"; redd run --id m --shell sh --json - 2>&1; echo "= $?"; }
+redd prepare --id m --image trixie --memory 300M --cpus 1 --tasks 200
+echo "limits: $(cat /sys/fs/cgroup/machine.slice/redd-m-*.service/memory.max /sys/fs/cgroup/machine.slice/redd-m-*.service/cpu.max /sys/fs/cgroup/machine.slice/redd-m-*.service/pids.max | tr '\\n' ' ')"
+echo 'exec tail /dev/zero' | ask itself
+echo 'tail /dev/zero; exit 5' | ask child
+echo 'echo lives on' | ask after
+echo 'for i in $(seq 400); do sleep 3 & done' | ask forks
+echo 'exit 0' | ask again
+redd cleanup --id m; echo "cleanup: $?"
+echo "left: $(find /var/lib/redd/machines /var/lib/redd/records /run/redd/ranges /sys/fs/cgroup/machine.slice -mindepth 1 -type d -o -mindepth 1 -path '/var/lib/*' -type f | wc -l) $(grep -c /var/lib/redd/machines /proc/self/mountinfo)"
+`
+
+describe("limits", () => {
+  let said = ""
+  beforeAll(async () => {
+    said = await runInVm(script)
+  })
+  /** What stands between a heading and the exit code. */
+  const answer = (heading: string): string =>
+    new RegExp(`^${heading}\n([^]*?^= \\d+)$`, "m").exec(said)?.[1] ?? `nothing in:\n${said}`
+
+  it("are the machine's cgroup's", () => assert.include(said, `limits: ${300 * 2 ** 20} 100000 100000 200 \n`))
+  it("a command that is killed for want of memory ends as out of memory, with 137", () => {
+    assert.include(answer("itself"), '{"id":"m","ended":"out-of-memory","code":137,"exitCode":137}\n= 137')
+  })
+  it("one whose child is killed keeps its own code, and is said to be out of memory", () => {
+    assert.include(answer("child"), '{"id":"m","ended":"out-of-memory","code":5,"exitCode":5}\n= 5')
+  })
+  it("the machine lives on, and the next run is not blamed", () => {
+    assert.include(answer("after"), 'lives on\n{"id":"m","ended":"exited","code":0,"exitCode":0}\n= 0')
+  })
+  it("a run that forks too much is bounded, and the machine takes the next one once it has ended", () => {
+    assert.match(answer("forks"), /Cannot fork\n[^]*= 2$/)
+    assert.match(answer("again"), /= 0$/)
+  })
+  it("nothing is left", () => {
+    assert.include(said, "cleanup: 0\n")
+    assert.match(said, /^left: 0 0$/m)
+  })
+})
