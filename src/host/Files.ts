@@ -129,14 +129,20 @@ export const writeInto = (path: string, content: string): Effect.Effect<void, Pl
 export const replace = (path: string, content: string): Effect.Effect<void, PlatformError.PlatformError> =>
   attempt("replace", path, async () => {
     const temporary = `${path}.new`
-    const file = await fs.open(temporary, "w", 0o600)
     try {
-      await file.writeFile(content)
-      await file.sync()
-    } finally {
-      await file.close()
+      const file = await fs.open(temporary, "w", 0o600)
+      try {
+        await file.writeFile(content)
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+      await fs.rename(temporary, path)
+    } catch (cause) {
+      // A full disk: nothing half-written stays.
+      await fs.rm(temporary, { force: true })
+      throw cause
     }
-    await fs.rename(temporary, path)
     await syncFolder(path)
   })
 

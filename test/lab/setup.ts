@@ -46,7 +46,14 @@ export const tree = (kind: string, suite: string, packages: ReadonlyArray<string
   console.log(`lab: making ${kind} tree of ${suite}, once`)
   mkdirSync(cache, { recursive: true })
   const growing = `${path}.${process.pid}`
-  call("mmdebstrap", "--variant=minbase", `--include=${packages.join(",")}`, suite, growing)
+  // A suite that still moves has a Release file that expires, and a mirror may be older than that.
+  const freshness = suite === "forky" ? ['--aptopt=Acquire::Check-Valid-Until "false"'] : []
+  try {
+    call("mmdebstrap", "--variant=minbase", ...freshness, `--include=${packages.join(",")}`, suite, growing)
+  } catch (cause) {
+    rmSync(growing, { recursive: true, force: true })
+    throw cause
+  }
   if (script !== "") writeFileSync(`${growing}/vm`, script, { mode: 0o755 })
   renameSync(growing, path)
   return path
