@@ -33,7 +33,9 @@ export interface Reader {
 export const openReader = (path: string): Effect.Effect<Reader, PlatformError.PlatformError, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.map(openDescriptor(path, constants.O_RDONLY), (fd) => {
-      const socket = new Socket({ fd, readable: true, writable: false })
+      // Socket hands highWaterMark on to stream.Duplex, and its types do not say so.
+      const options = { fd, readable: true, writable: false, highWaterMark: readAheadBytes }
+      const socket = new Socket(options)
       // An error is an end here: it is seen by `ended`, and a listener must be there so that it is not thrown.
       socket.on("error", () => undefined)
       let left: Array<Uint8Array> | undefined
@@ -116,6 +118,9 @@ export const tell = (path: string, line: string): Effect.Effect<boolean, Platfor
 
 /** True where the FIFO has a reader. */
 export const hasReader = (path: string): Effect.Effect<boolean, PlatformError.PlatformError> => tell(path, "")
+
+/** How far reading goes on while what was read is being written. */
+const readAheadBytes = 2 ** 20
 
 /** More than a FIFO can hold (fcntl(2), /proc/sys/fs/pipe-max-size): who writes on and on cannot keep us reading. */
 const mostLeftBytes = 2 ** 20

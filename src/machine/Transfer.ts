@@ -37,6 +37,7 @@ export const copyIn = (record: MachineRecord, from: string, to: string): Effect.
     if (!(yield* Files.exists(from))) return yield* new TransferFailed({ from, to, reason: `there is no ${from}` })
     const path = yield* Files.realPath(from)
     const [folder, name] = split(path)
+    if (!isName(name)) return yield* new TransferFailed({ from, to, reason: `${from} has no name of its own` })
     const archive = Tool.stream("tar", [
       "--create",
       "--file=-",
@@ -57,6 +58,7 @@ export const copyOut = (record: MachineRecord, from: string, to: string): Effect
     Effect.gen(function* () {
       const failed = (reason: string) => new TransferFailed({ from, to, reason })
       const [, name] = split(from)
+      if (!isName(name)) return yield* failed(`${from} has no name of its own`)
       const target = Option.exists(yield* Files.find(to), ({ kind }) => kind === "directory") ? `${to}/${name}` : to
       if (yield* Files.exists(target)) return yield* failed(`${target} exists already`)
       const [parent] = split(target)
@@ -111,6 +113,8 @@ export const copyOut = (record: MachineRecord, from: string, to: string): Effect
 
 const reasonOf = (exit: Exec.Exit, said: string) =>
   said.trim() === "" ? `it ended as ${exit._tag} inside the machine` : Exec.printable(said)
+
+const isName = (name: string): boolean => name !== "" && name !== "." && name !== ".."
 
 const split = (path: string): readonly [folder: string, name: string] => {
   const plain = path.replace(/\/+$/, "")

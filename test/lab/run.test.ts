@@ -319,6 +319,11 @@ describe("files", () => {
     assert.match(stdout, /^f 755 \.\/suid$/m)
     const missing = await here.redd("copy-out", "--id", "m", "/nowhere", "/var/tmp/nothing")
     assert.include(missing.stderr, "there is no /nowhere in the machine")
+    for (const nameless of ["/", "/srv/..", "."]) {
+      const { code, stderr } = await here.redd("copy-out", "--id", "m", nameless, "/var/tmp/nameless")
+      assert.strictEqual(code, 125)
+      assert.include(stderr, "has no name of its own")
+    }
   })
 })
 
