@@ -20,14 +20,13 @@ const packages = {
   "mkfs.ext4": "e2fsprogs",
   "qemu-system-x86_64": "qemu-system-x86",
   mount: "mount",
-  git: "git"
+  pgrep: "procps"
 }
 const scripts = {
   demo: "scripts/demo.mjs",
   test: "test/run.ts",
   build: "scripts/build.mjs",
-  check: "test/check.ts",
-  bench: "test/bench/bench.ts"
+  check: "test/check.ts"
 }
 
 const fail = (message, hint) => {

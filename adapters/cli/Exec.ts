@@ -50,9 +50,8 @@ export const exec = Command.make(
   (flags) =>
     Flags.withState((settings) =>
       Effect.gen(function* () {
-        const record = yield* Machine.attach(flags.id)
         const operands = yield* operandsOf(flags.command)
-        yield* runWords(record, operands, flags, settings)
+        yield* runWords(yield* Machine.attach(flags.id), operands, flags, settings)
       })
     )
 ).pipe(

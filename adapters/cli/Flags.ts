@@ -6,7 +6,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import { type Images, Machine, MachineRecord, Quantity, type Records } from "../../src/index.ts"
+import { Machine, MachineRecord, Quantity } from "../../src/index.ts"
 import * as Configuration from "../terminal/Configuration.ts"
 
 /** Flags of every command. */
@@ -41,8 +41,6 @@ export const configuration = Effect.gen(function* () {
 /** Runs with the machines and images of the state folder. */
 export const withState = <A, E, R>(use: (configuration: Configuration.Configuration) => Effect.Effect<A, E, R>) =>
   Effect.flatMap(configuration, (loaded) => Effect.provide(use(loaded), Machine.layer(loaded.root)))
-
-export type State = Records.Records | Images.Images
 
 export const id = Flag.String("id").pipe(
   Flag.withDescription("What the machine is called: any text of 1 to 200 bytes (REDD_ID)"),

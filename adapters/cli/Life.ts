@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import { Descriptor, Images, Machine, Records, Shell } from "../../src/index.ts"
+import { Descriptor, Machine, Records, Shell } from "../../src/index.ts"
 import { Invocation } from "../terminal/Invocation.ts"
 import { exitCodes, paragraph } from "../terminal/Paragraph.ts"
 import * as Say from "../terminal/Say.ts"
@@ -53,22 +53,20 @@ export const gc = Command.make(
   ({ dryRun, json }) =>
     Flags.withState(() =>
       Effect.gen(function* () {
-        const images = yield* Images.Images
-        const { collected, failed } = yield* Machine.collect({ dryRun })
-        const swept = dryRun ? [] : yield* images.sweep
+        const { collected, deleted, failed } = yield* Machine.collect({ dryRun })
         if (json) {
           yield* Say.result(
             JSON.stringify({
               dryRun,
               released: collected,
-              deleted: swept,
+              deleted,
               failed: failed.map((error) => error.message)
             })
           )
         } else {
           for (const { id, reason } of collected)
             yield* Say.result(`${dryRun ? "would release" : "released"} machine "${id}" (${reason})`)
-          for (const path of swept) yield* Say.result(`deleted ${path}`)
+          for (const path of deleted) yield* Say.result(`deleted ${path}`)
         }
         for (const error of failed) yield* Say.note(paragraph(error))
         if (failed.length > 0) yield* (yield* Invocation).exitWith(exitCodes.failed)

@@ -3,8 +3,8 @@ import { isPlatformError } from "effect/PlatformError"
 import * as Predicate from "effect/Predicate"
 import { Exec, Files } from "../../src/index.ts"
 
-/** Redd's own failures, as docker, podman and timeout number them. */
-export const exitCodes = { failed: 125, cannotInvoke: 126, notFound: 127, timedOut: 124 } as const
+/** Redd's own failures, as docker and podman number them; how a command ended has its own (`Exec.exitCode`). */
+export const exitCodes = { failed: 125, notFound: 127 } as const
 
 /** `redd: what happened`, then `hint: the remedy`, then lines of a console if the failure has some. */
 export const paragraph = (error: unknown): string => {

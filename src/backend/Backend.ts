@@ -8,7 +8,7 @@
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type * as PlatformError from "effect/PlatformError"
-import type * as Tool from "../host/Tool.ts"
+import type * as Lock from "../host/Lock.ts"
 import type * as Tree from "../host/Tree.ts"
 import type { BackendName, Isolation, MachineRecord } from "../record/MachineRecord.ts"
 
@@ -24,7 +24,7 @@ export interface Proposal {
 export interface Backend {
   readonly name: BackendName
   /** Why this backend cannot serve the proposal on this host; None when it can. */
-  unfit(proposal: Proposal): Effect.Effect<Option.Option<string>, Tool.ToolMissing | PlatformError.PlatformError>
+  unfit(proposal: Proposal): Effect.Effect<Option.Option<string>, Lock.LockHeld | BackendError>
   /** How the tree's files come to belong to the machine's range. */
   ownership(proposal: Proposal): Effect.Effect<MachineRecord["ownership"], PlatformError.PlatformError>
   /** Makes the tree. May find what an earlier, killed call left half done only after `undo`. */

@@ -1,11 +1,10 @@
 /** The backends by the name that a record holds, and which one fits. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type * as PlatformError from "effect/PlatformError"
 import * as Schema from "effect/Schema"
-import type * as Tool from "../host/Tool.ts"
+import type * as Lock from "../host/Lock.ts"
 import type { BackendName, MachineRecord } from "../record/MachineRecord.ts"
-import type { Backend, Proposal } from "./Backend.ts"
+import type { Backend, BackendError, Proposal } from "./Backend.ts"
 import { btrfs } from "./Btrfs.ts"
 import { copy, reflink } from "./Copy.ts"
 import { overlay, tmpfs } from "./Overlay.ts"
@@ -35,7 +34,7 @@ export const preference: ReadonlyArray<Backend> = [btrfs, overlay, reflink, copy
 export const choose = (
   wanted: BackendName | "auto",
   proposal: Proposal
-): Effect.Effect<Backend, BackendUnfit | Tool.ToolMissing | PlatformError.PlatformError> =>
+): Effect.Effect<Backend, BackendUnfit | Lock.LockHeld | BackendError> =>
   Effect.gen(function* () {
     for (const backend of wanted === "auto" ? preference : [byName[wanted]]) {
       const reason = yield* backend.unfit(proposal)

@@ -1,26 +1,24 @@
 /** A copy of the generation: sharing its blocks where the file system can (`reflink`: btrfs, xfs), whole otherwise (`copy`). */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Digest from "../host/Digest.ts"
 import * as Files from "../host/Files.ts"
 import * as Tree from "../host/Tree.ts"
 import { treeOf } from "../record/MachineRecord.ts"
+import * as Attempt from "./Attempt.ts"
 import type { Backend, Proposal } from "./Backend.ts"
 
 export const reflink: Backend = {
   name: "reflink",
   unfit: ({ root }) =>
-    Effect.gen(function* () {
-      const scrap = `${root}/cache/reflink-${Digest.freshMachineId()}`
-      yield* Files.create(scrap, "a block to share", { mode: 0o600 })
-      return yield* Tree.copy(scrap, `${scrap}.copy`, "always").pipe(
+    Attempt.once(root, "reflink", (scrap) =>
+      Files.create(`${scrap}/file`, "a block to share", { mode: 0o600 }).pipe(
+        Effect.andThen(Tree.copy(`${scrap}/file`, `${scrap}/copy`, "always")),
         Effect.as(Option.none<string>()),
         Effect.catchTag("ToolFailed", () =>
           Effect.succeed(Option.some(`the file system of ${root} cannot share blocks between files`))
-        ),
-        Effect.ensuring(Effect.ignore(Effect.andThen(Files.remove(scrap), Files.remove(`${scrap}.copy`))))
+        )
       )
-    }),
+    ),
   ownership: (proposal) => ownership(proposal),
   make: (record) => Tree.copy(record.generation, treeOf(record), "always"),
   unmake: (record) => Tree.remove(treeOf(record))

@@ -7,9 +7,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Digest from "../host/Digest.ts"
 import * as Files from "../host/Files.ts"
-import * as Host from "../host/Host.ts"
 import * as Mounts from "../host/Mounts.ts"
 import * as Tree from "../host/Tree.ts"
 import {
@@ -21,6 +19,7 @@ import {
   rangeSize,
   treeOf
 } from "../record/MachineRecord.ts"
+import * as Attempt from "./Attempt.ts"
 import type { Backend, BackendError, Proposal } from "./Backend.ts"
 
 export const overlay: Backend = {
@@ -79,37 +78,31 @@ const unmake = (record: Layered): Effect.Effect<void, BackendError> =>
 
 type Layered = Pick<MachineRecord, "root" | "key" | "generation" | "isolation" | "range">
 
-/** The whole of it, once in a boot of the host, on a scrap under a name of this process's own. */
+/** The whole of it, on an empty generation. */
 const attempt = ({ isolation, root }: Proposal) =>
-  Effect.gen(function* () {
-    const verdict = `${root}/cache/overlay-${isolation}`
-    const bootId = yield* Host.bootId
-    const known = Option.getOrElse(yield* Files.readText(verdict), () => "").split("\n")
-    if (known[0] === bootId) return Option.fromUndefinedOr(known[1] === "" ? undefined : known[1])
-
-    const key = MachineKey.make(`scrap-${Digest.hex(Digest.freshMachineId()).slice(0, 16)}`)
-    const scrap: Layered = {
-      root,
-      key,
-      generation: `${folderOf({ root, key })}/generation`,
+  Attempt.once(root, `overlay-${isolation}`, (scrap) => {
+    const trial: Layered = {
+      root: scrap,
+      key: trialKey,
+      generation: `${scrap}/generation`,
       isolation,
       range: firstRange
     }
-    const reason = yield* Effect.andThen(Files.makeFolder(scrap.generation), layer(scrap)).pipe(
+    return Files.makeFolder(trial.generation).pipe(
+      Effect.andThen(Files.makeFolder(layersOf(trial))),
+      Effect.andThen(layer(trial)),
       // An older mount(8) takes X-mount.idmap for a comment and says nothing: only the owner tells.
-      Effect.andThen(Files.find(`${folderOf(scrap)}/layers/lower`)),
+      Effect.andThen(Files.find(`${layersOf(trial)}/lower`)),
       Effect.map((lower) =>
         isolation === "none" || Option.exists(lower, ({ uid }) => uid === firstRange)
-          ? ""
-          : whyNot(isolation, "the option was ignored")
+          ? Option.none()
+          : Option.some(whyNot(isolation, "the option was ignored"))
       ),
-      Effect.catchTag("ToolFailed", (error) => Effect.succeed(whyNot(isolation, error.lastLines))),
-      Effect.catchTag("TreeMounted", (error) => Effect.succeed(error.message)),
-      Effect.ensuring(Effect.ignore(Effect.andThen(unmake(scrap), Tree.remove(folderOf(scrap)))))
+      Effect.catchTag("ToolFailed", (error) => Effect.succeed(Option.some(whyNot(isolation, error.lastLines))))
     )
-    yield* Files.replace(verdict, `${bootId}\n${reason}`)
-    return Option.fromUndefinedOr(reason === "" ? undefined : reason)
   })
+
+const trialKey = MachineKey.make("trial-0000000000000000")
 
 const whyNot = (isolation: Isolation, said: string): string => {
   const line = said.split("\n")[0] ?? ""

@@ -1,11 +1,12 @@
 /** What would keep a machine from starting here, and what would make it better: everyone's checks, in order. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type * as PlatformError from "effect/PlatformError"
 import * as Backends from "../backend/Backends.ts"
 import * as Engines from "../engine/Engines.ts"
 import * as Files from "../host/Files.ts"
+import type { BackendError } from "../backend/Backend.ts"
 import * as Host from "../host/Host.ts"
+import type * as Lock from "../host/Lock.ts"
 import * as Tool from "../host/Tool.ts"
 import { Images } from "../image/Images.ts"
 import type { Isolation } from "../record/MachineRecord.ts"
@@ -23,7 +24,7 @@ export interface Finding {
 /** Looks at everything, changes nothing that stays. */
 export const examine = (options: {
   readonly isolation: Isolation
-}): Effect.Effect<ReadonlyArray<Finding>, Tool.ToolMissing | PlatformError.PlatformError, Records | Images> =>
+}): Effect.Effect<ReadonlyArray<Finding>, Lock.LockHeld | BackendError, Records | Images> =>
   Effect.gen(function* () {
     const { root } = yield* Records
     const images = yield* (yield* Images).list

@@ -75,23 +75,10 @@ const enableControllers = (cgroup: string) =>
     }
   )
 
-const limitFiles = (limits: Limits) => [
-  ...(limits.memoryBytes === undefined
-    ? []
-    : [{ limit: "memoryBytes" as const, controller: "memory", file: "memory.max", value: String(limits.memoryBytes) }]),
-  ...(limits.cpus === undefined
-    ? []
-    : [
-        {
-          limit: "cpus" as const,
-          controller: "cpu",
-          file: "cpu.max",
-          value: `${Math.max(1000, Math.round(limits.cpus * 100_000))} 100000`
-        }
-      ]),
-  ...(limits.tasks === undefined
-    ? []
-    : [{ limit: "tasks" as const, controller: "pids", file: "pids.max", value: String(limits.tasks) }])
+const limitFiles = ({ cpus, memoryBytes, tasks }: Limits) => [
+  ...(memoryBytes === undefined ? [] : [{ file: "memory.max", value: String(memoryBytes) }]),
+  ...(cpus === undefined ? [] : [{ file: "cpu.max", value: `${Math.max(1000, Math.round(cpus * 100_000))} 100000` }]),
+  ...(tasks === undefined ? [] : [{ file: "pids.max", value: String(tasks) }])
 ]
 
 /** A limit whose controller the host does not have is said by `unenforced`, and does not stop the machine. */

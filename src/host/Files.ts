@@ -1,8 +1,8 @@
 /**
  * The few file operations that Redd needs of its host, each one system call or an honest sequence of them.
  *
- * Effect's FileSystem is not used below this floor: it has no rmdir(2), no open flags, no durable replace, and loading
- * its platform costs a `redd run` more than all the rest. Nothing here follows a link that it was not asked to follow.
+ * Effect's FileSystem is not used: it has no rmdir(2), no open flags, no durable replace (docs/decisions). Nothing here
+ * follows a link that it was not asked to follow.
  */
 import { constants, open } from "node:fs"
 import * as fs from "node:fs/promises"
@@ -15,7 +15,6 @@ export interface Entry {
   readonly kind: "file" | "directory" | "link" | "other"
   readonly mode: number
   readonly uid: number
-  readonly device: number
   readonly inode: number
   readonly sizeBytes: number
   readonly modifiedMs: number
@@ -37,7 +36,6 @@ export const find = (path: string): Effect.Effect<Option.Option<Entry>, Platform
         kind: stats.isFile() ? "file" : stats.isDirectory() ? "directory" : stats.isSymbolicLink() ? "link" : "other",
         mode: stats.mode & 0o7777,
         uid: stats.uid,
-        device: stats.dev,
         inode: stats.ino,
         sizeBytes: stats.size,
         modifiedMs: stats.mtimeMs
@@ -187,15 +185,11 @@ export const give = (path: string, owner: number): Effect.Effect<void, PlatformE
 export const setMode = (path: string, mode: number): Effect.Effect<void, PlatformError.PlatformError> =>
   attempt("chmod", path, () => fs.chmod(path, mode))
 
-/** The magic number of the file system that `path` is on (statfs(2)), free bytes and free inodes. */
-export const fileSystem = (
-  path: string
-): Effect.Effect<
-  { readonly magic: number; readonly freeBytes: number; readonly freeInodes: number },
-  PlatformError.PlatformError
-> =>
-  attempt("statfs", path, () => fs.statfs(path)).pipe(
-    Effect.map((stats) => ({ magic: stats.type, freeBytes: stats.bavail * stats.bsize, freeInodes: stats.ffree }))
+/** The magic number of the file system that `path` is on (statfs(2)). */
+export const fileSystem = (path: string): Effect.Effect<{ readonly magic: number }, PlatformError.PlatformError> =>
+  Effect.map(
+    attempt("statfs", path, () => fs.statfs(path)),
+    (stats) => ({ magic: stats.type })
   )
 
 /** open(2) with these flags: a bare descriptor, for who hands it on. */

@@ -20,6 +20,9 @@ export class LockHeld extends Schema.TaggedError<LockHeld>()("LockHeld", { path:
   override get message(): string {
     return `Another process holds ${this.path}.`
   }
+  get hint(): string {
+    return "try again when it has finished"
+  }
 }
 
 /** Holds the lock at `path` until the scope closes. Waits at most `patience` for another holder, then LockHeld. */

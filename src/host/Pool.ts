@@ -79,11 +79,12 @@ export const setUp = (pool: Pool, systemd: boolean): Effect.Effect<"made" | "gro
     }
     yield* Files.replace(noteOf(pool.folder), encode(pool))
     const made = yield* format(pool)
-    const grown = !made && Option.exists(earlier, ({ sizeBytes }) => sizeBytes < pool.sizeBytes)
+    // From the file, and not from the note, which a growth that was killed has written already.
+    const grown = Option.exists(yield* Files.find(pool.file), ({ sizeBytes }) => sizeBytes < pool.sizeBytes)
     if (grown) yield* Tool.run("truncate", ["--size", String(pool.sizeBytes), pool.file])
     yield* Files.makeFolder(pool.folder, 0o700)
     if (!(yield* Mounts.isMounted(pool.folder))) yield* mount(pool, systemd)
-    if (grown) yield* fill(pool)
+    if (!made) yield* fill(pool)
     return made ? "made" : grown ? "grown" : "unchanged"
   })
 

@@ -5,6 +5,7 @@
  * debug level. A failure carries everything that a person would look at: the line, how it ended, what it said last.
  */
 import * as ChildProcess from "node:child_process"
+import { constants } from "node:os"
 import * as NodeStream from "@effect/platform-node/NodeStream"
 import * as Effect from "effect/Effect"
 import type * as PlatformError from "effect/PlatformError"
@@ -77,11 +78,10 @@ export const run = (
         stderr = (stderr + text).slice(-keptErrorCharacters)
         options.progress?.(text)
       })
-      child.on("error", () => resume(Effect.fail(new ToolMissing({ tool, package: packages[tool] ?? tool }))))
+      child.on("error", () => resume(Effect.fail(missing(tool))))
       child.on("close", (code, signal) => {
         if (code === 0) return resume(Effect.succeed(Buffer.concat(stdout).toString("utf8")))
-        const lastLines = stderr.trim().split("\n").slice(-20).join("\n")
-        resume(Effect.fail(new ToolFailed({ tool, commandLine: commandLine(tool, args), code, signal, lastLines })))
+        resume(Effect.fail(failed(tool, args, code, signal, stderr)))
       })
       return Effect.callback<void>((ended) => {
         if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return ended(Effect.void)
@@ -139,14 +139,9 @@ const spawnScoped = (tool: string, args: ReadonlyArray<string>) =>
           stderr = (stderr + text).slice(-keptErrorCharacters)
         })
         const outcome = new Promise<ToolError | undefined>((resolve) => {
-          child.on("error", () => resolve(new ToolMissing({ tool, package: packages[tool] ?? tool })))
+          child.on("error", () => resolve(missing(tool)))
           child.on("close", (code, signal) => {
-            const lastLines = stderr.trim().split("\n").slice(-20).join("\n")
-            resolve(
-              code === 0
-                ? undefined
-                : new ToolFailed({ tool, commandLine: commandLine(tool, args), code, signal, lastLines })
-            )
+            resolve(code === 0 ? undefined : failed(tool, args, code, signal, stderr))
           })
         })
         const ended = Effect.flatMap(
@@ -163,7 +158,7 @@ const spawnScoped = (tool: string, args: ReadonlyArray<string>) =>
 export const ensure = (tool: string): Effect.Effect<void, ToolMissing | PlatformError.PlatformError> =>
   Effect.gen(function* () {
     for (const folder of plainEnvironment.PATH.split(":")) if (yield* Files.exists(`${folder}/${tool}`)) return
-    return yield* new ToolMissing({ tool, package: packages[tool] ?? tool })
+    return yield* missing(tool)
   })
 
 /** Runs a tool on our own terminal and returns its exit code, 128+n for signal n: for a person, not for jobs. */
@@ -176,8 +171,10 @@ export const attach = (tool: string, args: ReadonlyArray<string>): Effect.Effect
         env: term === undefined ? plainEnvironment : { ...plainEnvironment, TERM: term },
         stdio: "inherit"
       })
-      child.on("error", () => resume(Effect.fail(new ToolMissing({ tool, package: packages[tool] ?? tool }))))
-      child.on("close", (code, signal) => resume(Effect.succeed(code ?? (signal === "SIGKILL" ? 137 : 143))))
+      child.on("error", () => resume(Effect.fail(missing(tool))))
+      child.on("close", (code, signal) =>
+        resume(Effect.succeed(code ?? 128 + (signal === null ? 0 : constants.signals[signal])))
+      )
     })
   )
 
@@ -195,7 +192,7 @@ export const startDetached = (
         stdio: "ignore",
         detached: true
       })
-      child.on("error", () => resume(Effect.fail(new ToolMissing({ tool, package: packages[tool] ?? tool }))))
+      child.on("error", () => resume(Effect.fail(missing(tool))))
       child.on("spawn", () => {
         child.unref()
         resume(Effect.void)
@@ -203,11 +200,24 @@ export const startDetached = (
     })
   )
 
+const missing = (tool: string): ToolMissing => new ToolMissing({ tool, package: packages[tool] ?? tool })
+
+const failed = (
+  tool: string,
+  args: ReadonlyArray<string>,
+  code: number | null,
+  signal: string | null,
+  stderr: string
+): ToolFailed => {
+  const lastLines = stderr.trim().split("\n").slice(-20).join("\n")
+  return new ToolFailed({ tool, commandLine: commandLine(tool, args), code, signal, lastLines })
+}
+
 /** A command line as a person would type it in a shell. */
 export const commandLine = (tool: string, args: ReadonlyArray<string>): string =>
   [tool, ...args].map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(" ")
 
-/** What a tool that succeeded is run with: no variable of the caller's changes what it does. */
+/** What every tool is run with: no variable of the caller's changes what it does. */
 const plainEnvironment = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C.UTF-8" }
 
 const keptErrorCharacters = 16_384

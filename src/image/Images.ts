@@ -4,6 +4,7 @@
  * A generation appears by one rename of the link, whole or not at all, and never changes afterwards. What is not yet
  * committed lies below `images/.staging`, under a lock that dies with who stages it.
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -12,6 +13,7 @@ import * as Option from "effect/Option"
 import type * as PlatformError from "effect/PlatformError"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import * as Digest from "../host/Digest.ts"
 import * as Files from "../host/Files.ts"
 import * as Lock from "../host/Lock.ts"
 import type * as Tool from "../host/Tool.ts"
@@ -94,7 +96,7 @@ export class Images extends Context.Service<
       name: ImageName,
       staged: string
     ): Effect.Effect<Image, ImageExists | Tool.ToolError | PlatformError.PlatformError>
-    /** Removes an image and its generations. ImageInUse while a record names one. A second time is ImageNotFound. */
+    /** Removes an image and its generations. ImageInUse while a record names one, or while it is made. A second time is ImageNotFound. */
     remove(name: string): Effect.Effect<void, ImageNotFound | ImageInUse | Tree.TreeError>
     /** Deletes what killed processes left in staging; returns what it was. */
     readonly sweep: Effect.Effect<ReadonlyArray<string>, Tree.TreeError>
@@ -146,24 +148,21 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
         )
       )
 
-    /** Under the lock of who makes the image: a commit that is under way has its generation in place before its link. */
-    const sweepOne = (name: string) =>
-      Effect.scoped(
-        Effect.gen(function* () {
-          yield* holdStaging(name)
-          const current = yield* find(name)
-          const used = (yield* records.list).flatMap((listed) =>
-            listed._tag === "Record" ? [listed.record.generation] : []
-          )
-          const kept = new Set([...used, ...Option.toArray(current).map((image) => image.generation)])
-          const generations = (yield* Files.list(generationsOf(name))).map((each) => `${generationsOf(name)}/${each}`)
-          const swept = generations.filter((path) => !kept.has(path))
-          if (yield* Files.exists(stagingOf(name))) swept.push(stagingOf(name))
-          yield* Effect.forEach(swept, Tree.remove, { discard: true })
-          if (generations.every((path) => swept.includes(path))) yield* Files.removeFolder(generationsOf(name))
-          return swept
-        })
-      ).pipe(Effect.catchTag("ImageInUse", () => Effect.succeed([])))
+    /** Deletes what no link and no record leads to. Under the lock: a commit under way has its generation before its link. */
+    const sweepHeld = (name: string) =>
+      Effect.gen(function* () {
+        const current = yield* find(name)
+        const used = (yield* records.list).flatMap((listed) =>
+          listed._tag === "Record" ? [listed.record.generation] : []
+        )
+        const kept = new Set([...used, ...Option.toArray(current).map((image) => image.generation)])
+        const generations = (yield* Files.list(generationsOf(name))).map((each) => `${generationsOf(name)}/${each}`)
+        const swept = generations.filter((path) => !kept.has(path))
+        if (yield* Files.exists(stagingOf(name))) swept.push(stagingOf(name))
+        yield* Effect.forEach(swept, Tree.remove, { discard: true })
+        if (generations.every((path) => swept.includes(path))) yield* Files.removeFolder(generationsOf(name))
+        return swept
+      })
 
     return Images.of({
       list,
@@ -179,9 +178,8 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
       commit: (name, staged) =>
         Effect.gen(function* () {
           yield* settle(staged)
-          const stamp = new Date(yield* Effect.clockWith((clock) => clock.currentTimeMillis))
-            .toISOString()
-            .replaceAll(/[^0-9]/g, "")
+          const createdMs = yield* Clock.currentTimeMillis
+          const stamp = new Date(createdMs).toISOString().replaceAll(/[^0-9]/g, "")
           yield* Files.makeFolder(generationsOf(name), 0o700)
           yield* Files.rename(staged, `${generationsOf(name)}/${stamp}`)
           yield* Files.link(`.generations/${name}/${stamp}`, `${folder}/${name}`).pipe(
@@ -190,30 +188,35 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
               () => Effect.fail(new ImageExists({ image: name }))
             )
           )
-          return { name, generation: `${generationsOf(name)}/${stamp}`, createdMs: Date.now() }
+          return { name, generation: `${generationsOf(name)}/${stamp}`, createdMs }
         }),
       remove: (name) =>
-        Effect.gen(function* () {
-          const image = yield* get(name)
-          const users = (yield* records.list).flatMap((listed) =>
-            listed._tag === "Record" && listed.record.image === image.name ? [`machine "${listed.record.id}"`] : []
-          )
-          if (users.length > 0) return yield* new ImageInUse({ image: name, users })
-          // The name first: a tree that is half deleted must not be found under it.
-          const path = `${folder}/${name}`
-          if (image.generation === path) {
-            yield* Files.makeFolder(generationsOf(name), 0o700)
-            yield* Files.rename(path, `${generationsOf(name)}/removed`)
-          } else yield* Files.remove(path)
-          for (const generation of yield* Files.list(generationsOf(name))) {
-            yield* Tree.remove(`${generationsOf(name)}/${generation}`)
-          }
-          yield* Files.removeFolder(generationsOf(name))
-        }),
+        Effect.scoped(
+          Effect.gen(function* () {
+            const image = yield* get(name)
+            yield* holdStaging(name)
+            const users = (yield* records.list).flatMap((listed) =>
+              listed._tag === "Record" && listed.record.image === image.name ? [`machine "${listed.record.id}"`] : []
+            )
+            if (users.length > 0) return yield* new ImageInUse({ image: name, users })
+            // The name first: a tree that is half deleted must not be found under it.
+            const path = `${folder}/${name}`
+            if (image.generation === path) {
+              yield* Files.makeFolder(generationsOf(name), 0o700)
+              yield* Files.rename(path, `${generationsOf(name)}/removed-${Digest.freshMachineId()}`)
+            } else yield* Files.remove(path)
+            yield* sweepHeld(name)
+          })
+        ),
       sweep: Effect.gen(function* () {
         const staged = (yield* Files.list(`${folder}/.staging`)).filter((name) => !name.endsWith(".lock"))
         const names = new Set([...staged, ...(yield* Files.list(`${folder}/.generations`))])
-        return (yield* Effect.forEach(names, sweepOne)).flat()
+        const swept = yield* Effect.forEach(names, (name) =>
+          Effect.scoped(Effect.andThen(holdStaging(name), sweepHeld(name))).pipe(
+            Effect.catchTag("ImageInUse", () => Effect.succeed([]))
+          )
+        )
+        return swept.flat()
       })
     })
   })

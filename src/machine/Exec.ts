@@ -5,6 +5,7 @@
  * be confused. The status FIFO decides: a number is how the command ended; the end of file without one means that it was
  * killed; a machine without processes went away. All that comes out of a FIFO is the machine's word and no more.
  */
+import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -118,19 +119,12 @@ export const run = <E, E2>(
       const pump = (reader: Fifo.Reader, write: (bytes: Uint8Array) => Effect.Effect<void, E2>) =>
         Effect.forkScoped(Effect.ensuring(Effect.exit(forward(reader, write, Deferred.await(quiet))), reader.close))
       const output = [yield* pump(opened.stdout, options.stdout), yield* pump(opened.stderr, options.stderr)]
-      if (!(yield* knock(record, opened.run))) return { _tag: "MachineGone" }
-      const end = yield* Deferred.make<Exit>()
+      const end = yield* Deferred.make<void>()
       const begun = yield* Deferred.make<void>()
       const status = Fiber.join(yield* Effect.forkScoped(readStatus(opened.status, Deferred.succeed(begun, undefined))))
-      if (command._tag === "Words" && command.stdin !== undefined) {
-        yield* Effect.exit(Stream.runForEach(command.stdin, opened.stdin.write)).pipe(
-          Effect.andThen(Deferred.await(begun)),
-          Effect.andThen(opened.stdin.close),
-          Effect.forkScoped
-        )
-      }
-
       const terminate = Effect.gen(function* () {
+        // Not begun: its folder goes before it can.
+        if (!(yield* Files.exists(opened.cgroup))) return
         yield* Cgroup.signal(opened.cgroup, "SIGTERM")
         const orderly = Effect.andThen(
           Effect.andThen(status, opened.done.close),
@@ -140,10 +134,18 @@ export const run = <E, E2>(
         yield* Cgroup.kill(opened.cgroup)
         yield* Cgroup.awaitEmpty(opened.cgroup, Duration.seconds(5))
       })
-      // An interrupted fiber ends its run too. Added last, so it comes first: the FIFOs are still read meanwhile.
+      // An interrupted fiber ends its run too: there before the run can begin, and first to run, while the FIFOs are read.
       yield* Effect.addFinalizer(() =>
         Effect.flatMap(Deferred.isDone(end), (ended) => (ended ? Effect.void : Effect.ignore(terminate)))
       )
+      if (!(yield* knock(record, opened.run))) return { _tag: "MachineGone" }
+      if (command._tag === "Words" && command.stdin !== undefined) {
+        yield* Effect.exit(Stream.runForEach(command.stdin, opened.stdin.write)).pipe(
+          Effect.andThen(Deferred.await(begun)),
+          Effect.andThen(opened.stdin.close),
+          Effect.forkScoped
+        )
+      }
 
       const ended = yield* Effect.raceAllFirst([
         Effect.flatMap(status, (found) => judge(record, opened.cgroup, found)),
@@ -157,7 +159,7 @@ export const run = <E, E2>(
             } as const)
       ])
       if (ended._tag === "Cancelled" || ended._tag === "TimedOut") yield* terminate
-      yield* Deferred.succeed(end, ended)
+      yield* Deferred.succeed(end, undefined)
       yield* Deferred.succeed(quiet, undefined)
       const flushed = Effect.forEach(output, (fiber) => Fiber.await(fiber), { discard: true })
       yield* ended._tag === "Cancelled" ? Effect.raceFirst(flushed, Effect.sleep(options.grace)) : flushed
@@ -224,7 +226,7 @@ const claim = (
   record: MachineRecord
 ): Effect.Effect<{ readonly run: string; readonly folder: string }, PlatformError.PlatformError> =>
   Effect.gen(function* () {
-    const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
+    const now = yield* Clock.currentTimeMillis
     const run = `${now}${String(Math.floor(Math.random() * 1_000_000)).padStart(6, "0")}`
     const folder = `${doorOf(record)}/${run}`
     const claimed = yield* Files.claimFolder(folder, 0o700).pipe(

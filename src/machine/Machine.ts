@@ -12,12 +12,14 @@ import * as Option from "effect/Option"
 import type * as PlatformError from "effect/PlatformError"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import * as Attempt from "../backend/Attempt.ts"
 import * as Backends from "../backend/Backends.ts"
 import * as Engine from "../engine/Engine.ts"
 import * as Engines from "../engine/Engines.ts"
 import * as Digest from "../host/Digest.ts"
 import * as Files from "../host/Files.ts"
 import * as Host from "../host/Host.ts"
+import type * as Lock from "../host/Lock.ts"
 import * as Tool from "../host/Tool.ts"
 import * as Tree from "../host/Tree.ts"
 import { type Image, type ImageNotFound, Images, ImageUnusable, layer as imagesLayer } from "../image/Images.ts"
@@ -120,6 +122,7 @@ export type AcquireError =
   | ImageNotFound
   | ImageUnusable
   | Backends.BackendUnfit
+  | Lock.LockHeld
   | Engines.EngineUnfit
   | RecordUnreadable
   | Step.ReleaseFailed
@@ -219,19 +222,24 @@ export interface Collected {
 
 /**
  * Releases each machine that died, that its owner left, or whose acquire was killed half-way; and deletes what killed
- * processes left in staging. A live machine, and one that another process works on, is never touched.
+ * processes left in staging, in the scrap folder and among the records. A live machine, and one that another process works on, is never touched.
  */
 export const collect = (options: {
   readonly dryRun: boolean
 }): Effect.Effect<
-  { readonly collected: ReadonlyArray<Collected>; readonly failed: ReadonlyArray<ReleaseError> },
+  {
+    readonly collected: ReadonlyArray<Collected>
+    /** Paths of what killed processes left beside the machines. */
+    readonly deleted: ReadonlyArray<string>
+    readonly failed: ReadonlyArray<ReleaseError | Tree.TreeError>
+  },
   PlatformError.PlatformError,
-  Records
+  Records | Images
 > =>
   Effect.gen(function* () {
     const records = yield* Records
     const collected: Array<Collected> = []
-    const failed: Array<ReleaseError> = []
+    const failed: Array<ReleaseError | Tree.TreeError> = []
     for (const listed of yield* records.list) {
       if (listed._tag === "Unreadable") {
         failed.push(listed.error)
@@ -251,8 +259,17 @@ export const collect = (options: {
       if (outcome._tag === "Success") collected.push(...Option.toArray(outcome.success))
       else if (outcome.failure._tag !== "MachineBusy") failed.push(outcome.failure)
     }
-    if (!options.dryRun) yield* Effect.catch(records.sweep, (error) => Effect.sync(() => void failed.push(error)))
-    return { collected, failed }
+    if (options.dryRun) return { collected, deleted: [], failed }
+    const images = yield* Images
+    const attempt = <A>(sweep: Effect.Effect<A, Tree.TreeError>, otherwise: A) =>
+      Effect.catch(sweep, (error) => {
+        failed.push(error)
+        return Effect.succeed(otherwise)
+      })
+    yield* attempt(records.sweep, undefined)
+    yield* attempt(Attempt.sweep(records.root), undefined)
+    const deleted = yield* attempt(images.sweep, [])
+    return { collected, deleted, failed }
   })
 
 /** Units of the machine that have failed by now: it is used all the same, and a person may want to know. */

@@ -73,7 +73,7 @@ export class Records extends Context.Service<
     forget(key: MachineKey): Effect.Effect<void, PlatformError.PlatformError>
     /** Every record, by key. One that cannot be read does not hide the others. */
     readonly list: Effect.Effect<ReadonlyArray<Listed>, PlatformError.PlatformError>
-    /** Deletes locks that nobody holds and that no record is behind: their holders were killed. */
+    /** Deletes locks that nobody holds, and records that were never whole: who wrote them was killed. */
     readonly sweep: Effect.Effect<void, Tool.ToolError | PlatformError.PlatformError>
     /** The right to acquire or release `key`, until the scope closes. A holder that dies loses it. */
     hold(
@@ -94,6 +94,7 @@ export const layer = (stateFolder: string): Layer.Layer<Records, StateUnusable> 
       const root = yield* Files.realPath(stateFolder)
       for (const name of ["records", "machines", "images", "cache"]) yield* Files.makeFolder(`${root}/${name}`, 0o700)
       const fileOf = (key: string) => `${root}/records/${key}.json`
+      const lockOf = (key: string) => `${root}/records/${key}.lock`
 
       const find = Effect.fn("Records.find")(function* (key: MachineKey) {
         const file = fileOf(key)
@@ -131,15 +132,17 @@ export const layer = (stateFolder: string): Layer.Layer<Records, StateUnusable> 
         }),
         sweep: Effect.gen(function* () {
           for (const name of yield* Files.list(`${root}/records`)) {
-            if (!name.endsWith(".lock")) continue
-            const held = Lock.hold(`${root}/records/${name}`, Duration.zero)
-            yield* Effect.catchTag(Effect.scoped(held), "LockHeld", () => Effect.void)
+            const [key = "", suffix] = name.split(/\.(lock|json\.new)$/)
+            if (suffix === undefined) continue
+            yield* Lock.hold(lockOf(key), Duration.zero).pipe(
+              Effect.andThen(suffix === "lock" ? Effect.void : Files.remove(`${root}/records/${name}`)),
+              Effect.scoped,
+              Effect.catchTag("LockHeld", () => Effect.void)
+            )
           }
         }),
         hold: (key, id, patience) =>
-          Lock.hold(`${root}/records/${key}.lock`, patience).pipe(
-            Effect.catchTag("LockHeld", () => Effect.fail(new MachineBusy({ id })))
-          )
+          Lock.hold(lockOf(key), patience).pipe(Effect.catchTag("LockHeld", () => Effect.fail(new MachineBusy({ id }))))
       })
     }).pipe(Effect.mapError((error) => new StateUnusable({ root: stateFolder, reason: error.message })))
   )

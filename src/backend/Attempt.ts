@@ -1,0 +1,58 @@
+/**
+ * Finding out by doing: what a file system and its tools can do is tried once in a boot of the host, and remembered.
+ *
+ * A trial happens in one scrap folder that all know, under a lock that dies with its holder: what a killed trial left
+ * there is taken away by the next one, and by gc.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as PlatformError from "effect/PlatformError"
+import type * as Scope from "effect/Scope"
+import * as Files from "../host/Files.ts"
+import * as Host from "../host/Host.ts"
+import * as Lock from "../host/Lock.ts"
+import * as Mounts from "../host/Mounts.ts"
+import type * as Tool from "../host/Tool.ts"
+import * as Tree from "../host/Tree.ts"
+
+/** What `trial` says in the scrap folder: why it does not work, or None. Remembered as `name` until the host reboots. */
+export const once = (
+  root: string,
+  name: string,
+  trial: (scrap: string) => Effect.Effect<Option.Option<string>, Lock.LockHeld | Tree.TreeError>
+): Effect.Effect<Option.Option<string>, Lock.LockHeld | Tree.TreeError> =>
+  Effect.gen(function* () {
+    const verdict = `${root}/cache/${name}`
+    const bootId = yield* Host.bootId
+    const [known, reason = ""] = Option.getOrElse(yield* Files.readText(verdict), () => "").split("\n")
+    if (known === bootId) return reason === "" ? Option.none() : Option.some(reason)
+    const found = yield* Effect.scoped(
+      Effect.andThen(
+        hold(root, Duration.seconds(30)),
+        Effect.ensuring(
+          Effect.andThen(clear(root), Effect.andThen(Files.makeFolder(scrapOf(root), 0o700), trial(scrapOf(root)))),
+          Effect.ignore(clear(root))
+        )
+      )
+    )
+    yield* Files.replace(verdict, `${bootId}\n${Option.getOrElse(found, () => "")}`)
+    return found
+  })
+
+/** Takes away what a killed trial left; one that is under way is let be. */
+export const sweep = (root: string): Effect.Effect<void, Tree.TreeError> =>
+  Effect.scoped(Effect.andThen(hold(root, Duration.zero), clear(root))).pipe(
+    Effect.catchTag("LockHeld", () => Effect.void)
+  )
+
+const scrapOf = (root: string) => `${root}/cache/scrap`
+
+const hold = (
+  root: string,
+  patience: Duration.Duration
+): Effect.Effect<void, Lock.LockHeld | Tool.ToolError | PlatformError.PlatformError, Scope.Scope> =>
+  Lock.hold(`${scrapOf(root)}.lock`, patience)
+
+const clear = (root: string): Effect.Effect<void, Tree.TreeError> =>
+  Effect.andThen(Mounts.unmount(scrapOf(root)), Tree.remove(scrapOf(root)))
