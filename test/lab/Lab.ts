@@ -1,7 +1,7 @@
 /** What lab tests say: a host, a state folder on it, redd in it, and the question that each test ends with. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
-import { mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs"
-import { afterAll, assert } from "@effect/vitest"
+import { mkdirSync, readdirSync, symlinkSync } from "node:fs"
+import { assert } from "@effect/vitest"
 
 export type Suite = "bookworm" | "trixie" | "forky"
 export type Disk = "btrfs" | "xfs" | "disk"
@@ -43,8 +43,6 @@ export interface Host {
   disk(name: Disk): string
   /** Where it sees the repository. */
   readonly repository: string
-  /** It has no other redd machines than ours: all that is left of any is a fault. */
-  readonly pid: number | undefined
 }
 
 export interface RunOptions {
@@ -110,7 +108,6 @@ const hostOf = (name: string, pid: number | undefined): Host => {
   }
   return {
     name,
-    pid,
     repository: pid === undefined ? repository : "/redd",
     disk: (disk) => (pid === undefined ? `${facts().folder}/${disk}` : `/srv/${disk}`),
     start,
@@ -186,6 +183,7 @@ root=$1
 grep -F " $root/" /proc/self/mountinfo | sed 's/^/mount: /'
 ls -A "$root/machines" 2>/dev/null | sed 's/^/folder: /'
 ls -A "$root/records" 2>/dev/null | sed 's/^/record: /'
+ls -d "$root"/cache/scrap* 2>/dev/null | sed 's/^/scrap: /'
 for lease in /run/redd/ranges/*; do
   case $(readlink "$lease") in "$root"/*) echo "lease: $lease";; esac
 done
@@ -204,13 +202,6 @@ done
 exit 0
 `
 
-/** Asks the question at the end of a test file. */
-export const nothingIsLeft = (states: () => ReadonlyArray<State>): void => {
-  afterAll(async () => {
-    for (const each of states()) assert.deepStrictEqual(await left(each), [], `left on ${each.host.name}, ${each.disk}`)
-  })
-}
-
 /** Waits for a condition, with a bound. */
 export const until = async (
   what: string,
@@ -223,6 +214,3 @@ export const until = async (
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }
-
-/** The text of a file of this machine's. */
-export const fileText = (path: string): string => readFileSync(path, "utf8")

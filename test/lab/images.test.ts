@@ -99,6 +99,10 @@ const poolOn = (name: string, host: () => State["host"]) => {
       assert.include((await succeeds(redd("setup", "--pool", "300M"))).stderr, "there already")
       assert.include((await succeeds(redd("setup", "--pool", "400M"))).stderr, "has 400M now")
       assert.deepStrictEqual(await findmnt(), ["btrfs", String(400 * 2 ** 20)])
+      // As a growth leaves it that was killed after its note.
+      await succeeds(host().run(["sed", "-i", `s/${400 * 2 ** 20}/${450 * 2 ** 20}/`, `${root}.pool.json`]))
+      await succeeds(redd("setup", "--pool", "450M"))
+      assert.deepStrictEqual(await findmnt(), ["btrfs", String(450 * 2 ** 20)])
       const smaller = await redd("setup", "--pool", "300M")
       assert.strictEqual(smaller.code, 125)
       assert.include(smaller.stderr, "can grow and not shrink")

@@ -135,14 +135,20 @@ describe("a machine", () => {
     assert.deepStrictEqual(await left(here), [])
   })
 
-  it("binds: read-only and writable, owned by root inside and by root on the host", async () => {
-    await succeeds(
-      here.host.run([
-        "/bin/sh",
-        "-c",
-        "rm -rf /var/tmp/shared /var/tmp/given; mkdir -p /var/tmp/shared '/var/tmp/given'; echo given >/var/tmp/given/file"
-      ])
+  it("what a killed trial and a killed writer left is taken away by gc", async () => {
+    const wreck =
+      'mkdir -p "$1/cache/scrap/lower"; mount --bind /etc "$1/cache/scrap/lower"; touch "$1/records/half-0123456789abcdef.json.new"'
+    await succeeds(here.host.run(["/bin/sh", "-ec", wreck, "wreck", here.root]))
+    assert.deepStrictEqual(
+      (await left(here)).map((line) => line.split(":")[0]),
+      ["mount", "record", "scrap"]
     )
+    await succeeds(here.redd("gc"))
+    assert.deepStrictEqual(await left(here), [])
+    await succeeds(here.host.run(["test", "-e", "/etc/passwd"]))
+  })
+
+  it("binds: read-only and writable, owned by root inside and by root on the host", async () => {
     // An ID-mapped mount needs a file system that can: the lab's own root is an overlay.
     await succeeds(
       here.host.run([
@@ -271,10 +277,11 @@ describe("what cannot be is said in a paragraph, and leaves nothing", () => {
   it("an empty id", () => refuses(prepare(""), 125, "1 to 200 bytes"))
   it("an id of 201 bytes", () => refuses(prepare("x".repeat(201)), 125, "1 to 200 bytes"))
   it("a run of an unknown id", () => refuses(here.script("unknown", "true"), 125, 'no machine "unknown"', "redd list"))
-  it("a missing script", () => refuses(here.redd("run", "--id", "unknown", "/no/script"), 125, "no machine"))
+  it("a missing script, in no machine", () =>
+    refuses(here.redd("run", "--id", "unknown", "/no/script"), 125, "no machine"))
   it("-- forgotten, with flags", () =>
     refuses(here.redd("exec", "--id", "u", "ls", "-la"), 125, "write -- before the command"))
-  it("-- forgotten, without", () => refuses(here.redd("exec", "--id", "u", "ls"), 125, /no machine|write --/))
+  it("-- forgotten, without", () => refuses(here.redd("exec", "--id", "u", "ls"), 125, "There is no --", "write --"))
   it("an unknown command", () => refuses(here.redd("prepair"), 125, "prepare"))
   it("an unknown flag", () => refuses(here.redd("list", "--jsn"), 125, "--json"))
   it("not root", async () => {

@@ -265,6 +265,28 @@ describe("how it ends", () => {
     await succeeds(exec("true"))
   })
 
+  it("its signals have their defaults: INT, QUIT and PIPE end what does not handle them", async () => {
+    // A shell starts its background with INT and QUIT ignored, and a unit with PIPE; neither can be undone inside.
+    const script = 'for s in INT QUIT PIPE; do sh -c "kill -$s \\$\\$; echo survived $s"; done; exit 0'
+    assert.notInclude((await succeeds(here.script("m", script))).stdout, "survived")
+  })
+
+  it("a script file that is missing is 127, and says so", async () => {
+    const { code, stderr } = await here.redd("run", "--id", "m", "/no/such/script")
+    assert.strictEqual(code, 127)
+    assert.match(stderr, /^redd: Cannot read the script \/no\/such\/script: there is no such file\.\nhint: /)
+  })
+
+  it.each([
+    ["a command that is missing", ["--", "no-such-command"], 127, "there is no command no-such-command"],
+    ["a user that is missing", ["--user", "nosuch", "--", "id"], 126, "there is no user nosuch"],
+    ["a folder that is missing", ["--cwd", "/nowhere", "--", "id"], 126, "/nowhere"]
+  ] as const)("%s: %j is %d", async (_, args, code, said) => {
+    const outcome = await here.redd("exec", "--id", "m", ...args)
+    assert.strictEqual(outcome.code, code)
+    assert.include(outcome.stderr, said)
+  })
+
   it("no file of a run is left in the machine's door", async () => {
     const { stdout } = await succeeds(
       exec("sh", "-c", "ls /run/redd | grep -v '^[0-9]*$' | sort | tr '\\n' ' '; ls /run/redd | grep -c '^[0-9]*$'")

@@ -74,9 +74,13 @@ export const backendSuite = ({ backend, disk, engine, host }: Subject): void => 
       await succeeds(
         here.script(
           "three",
-          'mkdir -p /srv/d/e; chmod 0 /srv/d/e; chmod 0555 /srv/d; touch "/srv/a\nb"; chmod 0555 /srv; :'
+          'mkdir -p /srv/d/e; chmod 0 /srv/d/e; chmod 0555 /srv/d; touch "/srv/a\nb"; touch /srv/fixed; chmod 0555 /srv; :'
         )
       )
+      // Root in a machine may not (no CAP_LINUX_IMMUTABLE); whoever may on the host does it here.
+      const fixed = `${here.root}/machines/${await keyOf(here, "three")}/root/srv/fixed`
+      await succeeds(here.host.run(["chattr", "+i", fixed]))
+      assert.strictEqual((await here.host.run(["rm", "-f", fixed])).code, 1)
       await succeeds(here.redd("cleanup", "--id", "three"))
       assert.notInclude((await left(here)).join("\n"), "three")
     })
