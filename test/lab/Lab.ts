@@ -170,7 +170,7 @@ export const succeeds = async (outcome: Promise<Outcome>): Promise<Outcome> => {
   return { code, stderr, stdout }
 }
 
-/** Is anything left on the host? Mounts, units, cgroups, trees, folders, records, leases and processes of this state folder. */
+/** Is anything left on the host? Mounts, units' cgroups, trees, folders, records, leases, what nspawn keeps in /run, and processes of this state folder. */
 export const left = async ({ host, root }: State): Promise<ReadonlyArray<string>> => {
   const { code, stderr, stdout } = await host.run(["/bin/sh", "-c", question, "left", root])
   assert.strictEqual(code, 0, stderr)
@@ -191,13 +191,14 @@ for process in /proc/[0-9]*; do
   tr '\\0' ' ' <"$process/cmdline" 2>/dev/null | grep -F -- "--directory=$root/" | sed 's/^/process: /'
 done
 cgroups=$(sed -n 's/^[^ ]* [^ ]* [^ ]* [^ ]* \\([^ ]*\\) .* - cgroup2 .*/\\1/p' /proc/self/mountinfo | head -n 1)
-for cgroup in "$cgroups"/machine.slice/redd-* "$cgroups"/redd/*; do
-  [ -d "$cgroup" ] || continue
-  key=\${cgroup##*/} key=\${key#redd-} key=\${key%.service}
-  [ ! -e "$root/records/$key.json" ] || echo "cgroup: $cgroup"
+for path in "$cgroups"/machine.slice/redd-* "$cgroups"/redd/* /run/systemd/nspawn/unix-export/* /run/systemd/nspawn/propagate/*; do
+  key=\${path##*/} key=\${key#redd-} key=\${key%.service}
+  [ -d "$path" ] && echo "$key" | grep -Eqx '[a-z0-9]{1,20}-[0-9a-f]{16}' || continue
+  case $path in /run/*) kind=nspawn;; *) kind=cgroup;; esac
+  [ ! -e "$root/records/$key.json" ] || echo "$kind: $path"
   # Another test's, on whatever disk, has a record there.
   set -- "$(dirname "$(dirname "$root")")"/*/*/records/"$key".json
-  [ -e "$1" ] || echo "cgroup: $cgroup"
+  [ -e "$1" ] || echo "$kind: $path"
 done
 exit 0
 `

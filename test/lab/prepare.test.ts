@@ -42,7 +42,7 @@ describe("a machine", () => {
   it("is seen by the question what is left, in every way there is", async () => {
     await succeeds(prepare("seen"))
     const seen = (await left(here)).map((line) => line.split(":")[0])
-    assert.deepStrictEqual([...new Set(seen)].sort(), ["cgroup", "folder", "lease", "process", "record"])
+    assert.deepStrictEqual([...new Set(seen)].sort(), ["cgroup", "folder", "lease", "nspawn", "process", "record"])
     await cleanup("seen")
   })
 

@@ -10,6 +10,16 @@ const places = [
 
 for (const suite of otherSuites()) {
   describe(suite, () => {
+    it("an overlay maps ids, or is refused: never a tree that is nobody's", async () => {
+      const here = state(lab(suite), "disk")
+      const outcome = await here.redd("prepare", "--id", "m", "--image", "trixie", "--backend", "overlay")
+      if (outcome.code === 0) assert.strictEqual((await here.script("m", "stat -c %u / /etc/passwd")).stdout, "0\n0\n")
+      else
+        assert.match(outcome.stderr, /backend overlay does not work here: an ID-mapped overlay cannot be mounted here/)
+      await succeeds(here.redd("cleanup", "--id", "m"))
+      assert.deepStrictEqual(await left(here), [])
+    })
+
     for (const engine of ["managed", "standalone"]) {
       it.each(places)(
         `on %s by %s, ${engine}: prepare, run, run, cleanup, and nothing is left`,
