@@ -92,10 +92,8 @@ export const stop = (id: string): void => {
     .split("\n")
     .flatMap((line) => line.split(" ")[4] ?? [])
   for (const mount of mounts.filter((path) => path.startsWith(`${folder}/`)).reverse()) call("umount", mount)
-  for (const name of existsSync(folder) ? readdirSync(folder) : []) {
-    // What was mounted is unmounted: only then may anything be deleted.
-    rmSync(`${folder}/${name}`, { recursive: true, force: true })
-  }
+  // What was mounted is unmounted: only then may anything be deleted. A test that failed may have left a file immutable.
+  spawnSync("chattr", ["-R", "-f", "-i", folder])
   rmSync(folder, { recursive: true, force: true })
 }
 
