@@ -1,4 +1,4 @@
-// The import table of the house (docs/concepts/architecture.md) as a lint rule: a file imports from lower floors only.
+// The import table of the house (CONTRIBUTING.md) as a lint rule: a file imports from lower floors only.
 const areas = {
   host: ["host"],
   record: ["host", "record"],
