@@ -9,6 +9,8 @@ export type Disk = "btrfs" | "xfs" | "disk"
 export interface LabFacts {
   readonly folder: string
   readonly leaders: Partial<Record<Suite, number>>
+  /** Names in this machine's own folders before the run: whatever they are of, it is not the run's. */
+  readonly earlier: ReadonlyArray<string>
 }
 
 export interface Outcome {
@@ -172,14 +174,14 @@ export const succeeds = async (outcome: Promise<Outcome>): Promise<Outcome> => {
 
 /** Is anything left on the host? Mounts, units' cgroups, trees, folders, records, leases, what nspawn keeps in /run, and processes of this state folder. */
 export const left = async ({ host, root }: State): Promise<ReadonlyArray<string>> => {
-  const { code, stderr, stdout } = await host.run(["/bin/sh", "-c", question, "left", root])
+  const { code, stderr, stdout } = await host.run(["/bin/sh", "-c", question, "left", root, facts().earlier.join(" ")])
   assert.strictEqual(code, 0, stderr)
   return stdout.split("\n").filter((line) => line !== "")
 }
 
 /** Everything that a machine of this state folder could have left, a line each. Keys are found in the state folder's leases and records. */
 const question = `
-root=$1
+root=$1 earlier=$2
 grep -F " $root/" /proc/self/mountinfo | sed 's/^/mount: /'
 ls -A "$root/machines" 2>/dev/null | sed 's/^/folder: /'
 ls -A "$root/records" 2>/dev/null | sed 's/^/record: /'
@@ -194,6 +196,7 @@ cgroups=$(sed -n 's/^[^ ]* [^ ]* [^ ]* [^ ]* \\([^ ]*\\) .* - cgroup2 .*/\\1/p' 
 for path in "$cgroups"/machine.slice/redd-* "$cgroups"/redd/* /run/systemd/nspawn/unix-export/* /run/systemd/nspawn/propagate/*; do
   key=\${path##*/} key=\${key#redd-} key=\${key%.service}
   [ -d "$path" ] && echo "$key" | grep -Eqx '[a-z0-9]{1,20}-[0-9a-f]{16}' || continue
+  case " $earlier " in *" \${path##*/} "*) continue;; esac
   case $path in /run/*) kind=nspawn;; *) kind=cgroup;; esac
   [ ! -e "$root/records/$key.json" ] || echo "$kind: $path"
   # Another test's, on whatever disk, has a record there.

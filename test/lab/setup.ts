@@ -196,5 +196,12 @@ export const start = (id: string, suites: ReadonlyArray<Suite>): LabFacts => {
   const folder = `${runs}/${prefix}${id}`
   mkdirSync(folder, { recursive: true })
   makeStateFolders(folder)
-  return { folder, leaders: Object.fromEntries(suites.map((suite) => [suite, boot(id, folder, suite)])) }
+  const places = [
+    "/run/systemd/nspawn/propagate",
+    "/run/systemd/nspawn/unix-export",
+    `${cgroups()}/redd`,
+    `${cgroups()}/machine.slice`
+  ]
+  const earlier = places.filter((path) => existsSync(path)).flatMap((path) => readdirSync(path))
+  return { folder, earlier, leaders: Object.fromEntries(suites.map((suite) => [suite, boot(id, folder, suite)])) }
 }
