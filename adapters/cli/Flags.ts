@@ -190,7 +190,9 @@ export const specOf = (
         ...Option.match(flags.cpus, { onNone: () => ({}), onSome: (cpus) => ({ cpus }) }),
         ...Option.match(flags.tasks, { onNone: () => ({}), onSome: (tasks) => ({ tasks }) })
       },
-      tmpSizeBytes: Option.getOrUndefined(flags.tmpSize)
+      tmpSizeBytes: Option.getOrUndefined(flags.tmpSize),
+      reserveBytes: settings.reserveBytes,
+      boots: settings.boots
     }
   })
 

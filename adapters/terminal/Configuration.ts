@@ -34,6 +34,7 @@ const Period = Schema.Union([Schema.String, Schema.Number]).pipe(
   )
 )
 const Positive = Schema.Number.pipe(Schema.check(Schema.isGreaterThan(0)))
+const PositiveInt = Schema.Int.pipe(Schema.check(Schema.isGreaterThan(0)))
 
 const File = Schema.Struct({
   root: Schema.optionalKey(Schema.String),
@@ -47,7 +48,8 @@ const File = Schema.Struct({
       memory: Schema.optionalKey(Size),
       cpus: Schema.optionalKey(Positive),
       tasks: Schema.optionalKey(Positive),
-      reserve: Schema.optionalKey(Size)
+      reserve: Schema.optionalKey(Size),
+      boots: Schema.optionalKey(PositiveInt)
     })
   ),
   grace: Schema.optionalKey(Period),
@@ -61,6 +63,10 @@ export interface Configuration {
   readonly engine: MachineRecord.EngineName | "auto"
   readonly isolation: MachineRecord.Isolation
   readonly limits: MachineRecord.Limits
+  /** What must be free at the state folder before a machine is begun. */
+  readonly reserveBytes: number | undefined
+  /** How many machines may boot at the same time. */
+  readonly boots: number | undefined
   /** From SIGTERM to SIGKILL. */
   readonly grace: Duration.Duration
 }
@@ -125,6 +131,8 @@ const configuration = (file: typeof File.Type): Configuration => {
       ...(file.limits?.cpus === undefined ? {} : { cpus: file.limits.cpus }),
       tasks: file.limits?.tasks ?? 16_384
     },
+    reserveBytes: Option.getOrUndefined(Quantity.size(String(file.limits?.reserve ?? ""))),
+    boots: file.limits?.boots,
     grace: Option.getOrElse(Quantity.duration(String(file.grace ?? "10s")), () => Duration.seconds(10))
   }
 }

@@ -15,6 +15,7 @@ import * as Lock from "../host/Lock.ts"
 import * as Mounts from "../host/Mounts.ts"
 import type * as Tool from "../host/Tool.ts"
 import * as Tree from "../host/Tree.ts"
+import { lockOf } from "../record/MachineRecord.ts"
 
 /** What `trial` says in the scrap folder: why it does not work, or None. Remembered as `name` until the host reboots. */
 export const once = (
@@ -52,7 +53,7 @@ const hold = (
   root: string,
   patience: Duration.Duration
 ): Effect.Effect<void, Lock.LockHeld | Tool.ToolError | PlatformError.PlatformError, Scope.Scope> =>
-  Lock.hold(`${scrapOf(root)}.lock`, patience)
+  Lock.hold(lockOf(root, "scrap"), patience)
 
 const clear = (root: string): Effect.Effect<void, Tree.TreeError> =>
   Effect.andThen(Mounts.unmount(scrapOf(root)), Tree.remove(scrapOf(root)))

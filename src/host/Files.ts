@@ -185,11 +185,26 @@ export const give = (path: string, owner: number): Effect.Effect<void, PlatformE
 export const setMode = (path: string, mode: number): Effect.Effect<void, PlatformError.PlatformError> =>
   attempt("chmod", path, () => fs.chmod(path, mode))
 
-/** The magic number of the file system that `path` is on (statfs(2)). */
-export const fileSystem = (path: string): Effect.Effect<{ readonly magic: number }, PlatformError.PlatformError> =>
+/** The file system that `path` is on (statfs(2)): what it is, and what is free on it for who is not privileged. */
+export interface FileSystem {
+  readonly magic: number
+  readonly sizeBytes: number
+  readonly freeBytes: number
+  /** 0 of 0 where the file system makes them as it needs them (btrfs). */
+  readonly inodes: number
+  readonly freeInodes: number
+}
+
+export const fileSystem = (path: string): Effect.Effect<FileSystem, PlatformError.PlatformError> =>
   Effect.map(
     attempt("statfs", path, () => fs.statfs(path)),
-    (stats) => ({ magic: stats.type })
+    (stats) => ({
+      magic: stats.type,
+      sizeBytes: stats.blocks * stats.bsize,
+      freeBytes: stats.bavail * stats.bsize,
+      inodes: stats.files,
+      freeInodes: stats.ffree
+    })
   )
 
 /** open(2) with these flags: a bare descriptor, for who hands it on. */

@@ -1,4 +1,5 @@
 /** What this host is: facts, read only, each read anew. */
+import { availableParallelism } from "node:os"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as PlatformError from "effect/PlatformError"
@@ -18,6 +19,9 @@ export interface Host {
 
 /** We are root, as everything that a machine needs wants it. */
 export const isRoot = (): boolean => process.getuid?.() === 0
+
+/** Processors that we may use. */
+export const processors = (): number => availableParallelism()
 
 /** Reads the facts: a few small files, no tool is run. */
 export const read: Effect.Effect<Host, PlatformError.PlatformError> = Effect.gen(function* () {

@@ -2,8 +2,11 @@
  * A lock that dies with its process.
  *
  * Node cannot flock(2), but a lock belongs to the open file description: `flock 3` in a child that inherits our
- * descriptor locks it for us, until we close it or die. The lock file goes with the lock. For that reason who gets the
- * lock looks whether the file that it locked is still the one at the path, and tries again where it is not.
+ * descriptor locks it for us, until we close it or die. The tools that are run under a lock inherit it: killed, we leave a
+ * lock that is held until the last of them has ended, so that nobody works against an orphaned cp or btrfs.
+ *
+ * Lock files lie in /run: a state folder that is full or read-only can still be locked. A file goes with its lock; who
+ * gets a lock looks whether the file that it locked is still the one at the path, and tries again where it is not.
  */
 import { constants } from "node:fs"
 import * as fs from "node:fs/promises"
@@ -25,25 +28,27 @@ export class LockHeld extends Schema.TaggedError<LockHeld>()("LockHeld", { path:
   }
 }
 
-/** Holds the lock at `path` until the scope closes. Waits at most `patience` for another holder, then LockHeld. */
+const folder = "/run/redd/locks"
+
+/**
+ * Holds the lock of this name, which is a file's, until the scope closes. Waits at most `patience` for another holder,
+ * then LockHeld.
+ */
 export const hold = (
-  path: string,
+  name: string,
   patience: Duration.Duration
 ): Effect.Effect<void, LockHeld | Tool.ToolError | PlatformError.PlatformError, Scope.Scope> =>
   Effect.suspend(() => {
+    const path = `${folder}/${name}`
     const attempt: Effect.Effect<void, LockHeld | Tool.ToolError | PlatformError.PlatformError, Scope.Scope> =
       Effect.gen(function* () {
-        const file = yield* Effect.acquireRelease(
-          Files.attempt("open", path, () =>
-            fs.open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
-          ),
-          (file) => Effect.promise(() => file.close())
-        )
+        const file = yield* open(path)
         yield* Tool.run(
           "flock",
           ["--timeout", String(Duration.toSeconds(patience)), "--conflict-exit-code", "75", "3"],
           {
-            descriptor: file.fd
+            descriptors: [file.fd],
+            inherits: false
           }
         ).pipe(
           Effect.catchIf(
@@ -55,6 +60,61 @@ export const hold = (
         const there = yield* Files.find(path)
         if (there._tag === "None" || there.value.inode !== ours.ino) return yield* attempt
         yield* Effect.addFinalizer(() => Effect.ignore(Files.remove(path)))
+        yield* Effect.updateServiceScoped(Tool.Inherited, (descriptors) => [...descriptors, file.fd])
       })
-    return attempt
+    return Effect.andThen(Files.makeFolder(folder, 0o700), attempt)
   })
+
+/**
+ * Holds one of `places` places until the scope closes, and waits until one is free. The files stay: they are few, and
+ * deleting one would make room for one holder more.
+ */
+export const holdPlace = (
+  name: string,
+  places: number
+): Effect.Effect<void, LockHeld | Tool.ToolError | PlatformError.PlatformError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const room = `${folder}/.${name}`
+    yield* Files.makeFolder(room, 0o700)
+    const files: Array<fs.FileHandle> = []
+    for (let place = 0; place < places; place++) files.push(yield* open(`${room}/${place}`))
+    const attempt = Tool.run("/bin/sh", ["-c", firstFree, "redd", ...files.map((_, index) => String(index + 3))], {
+      descriptors: files.map((file) => file.fd),
+      inherits: false
+    }).pipe(
+      Effect.as(true),
+      Effect.catchIf(
+        (error) => error._tag === "ToolFailed" && error.code === 75,
+        () => Effect.succeed(false)
+      )
+    )
+    if (yield* attempt) return
+    // Only the first in the queue looks again and again.
+    yield* Effect.scoped(
+      Effect.andThen(
+        hold(`${name}.queue`, Duration.hours(24)),
+        Effect.repeat(Effect.delay(attempt, "50 millis"), { while: (held) => !held })
+      )
+    )
+  })
+
+const firstFree = 'for n; do flock --nonblock "$n" && exit; done; exit 75'
+
+const open = (path: string): Effect.Effect<fs.FileHandle, PlatformError.PlatformError, Scope.Scope> =>
+  Effect.acquireRelease(
+    Files.attempt("open", path, () =>
+      fs.open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
+    ),
+    (file) => Effect.promise(() => file.close())
+  )
+
+/** Deletes lock files that nobody holds: who held them was killed. */
+export const sweep: Effect.Effect<void, Tool.ToolError | PlatformError.PlatformError> = Effect.suspend(() =>
+  Effect.flatMap(Files.list(folder), (names) =>
+    Effect.forEach(
+      names.filter((name) => !name.startsWith(".")),
+      (name) => Effect.catchTag(Effect.scoped(hold(name, Duration.zero)), "LockHeld", () => Effect.void),
+      { discard: true }
+    )
+  )
+)

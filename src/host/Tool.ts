@@ -7,6 +7,7 @@
 import * as ChildProcess from "node:child_process"
 import { constants } from "node:os"
 import * as NodeStream from "@effect/platform-node/NodeStream"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as PlatformError from "effect/PlatformError"
 import * as Schema from "effect/Schema"
@@ -46,13 +47,20 @@ export class ToolMissing extends Schema.TaggedError<ToolMissing>()("ToolMissing"
 
 export type ToolError = ToolFailed | ToolMissing
 
+/** Descriptors of ours that every tool inherits: the locks under which it is run. */
+export const Inherited = Context.Reference<ReadonlyArray<number>>("redd/host/Tool/Inherited", {
+  defaultValue: () => []
+})
+
 export interface Options {
   /** The folder to run it in. */
   readonly folder?: string | undefined
   /** Added to the plain environment (PATH, LC_ALL). */
   readonly environment?: Readonly<Record<string, string>> | undefined
-  /** A file descriptor of ours that the tool gets as number 3. */
-  readonly descriptor?: number | undefined
+  /** File descriptors of ours that the tool gets as numbers 3, 4 and so on. */
+  readonly descriptors?: ReadonlyArray<number> | undefined
+  /** False: without the locks under which it is run, for a tool that only waits. */
+  readonly inherits?: boolean | undefined
   /** Called with each piece of the tool's standard error as it comes: progress. */
   readonly progress?: ((text: string) => void) | undefined
 }
@@ -63,32 +71,40 @@ export const run = (
   args: ReadonlyArray<string>,
   options: Options = {}
 ): Effect.Effect<string, ToolError> =>
-  Effect.andThen(
-    Effect.logDebug(commandLine(tool, args)),
-    Effect.callback<string, ToolError>((resume) => {
-      const child = ChildProcess.spawn(tool, args, {
-        cwd: options.folder,
-        env: { ...plainEnvironment, ...options.environment },
-        stdio: ["ignore", "pipe", "pipe", options.descriptor ?? "ignore"]
+  Effect.andThen(Effect.logDebug(commandLine(tool, args)), Inherited).pipe(
+    Effect.flatMap((inherited) =>
+      Effect.callback<string, ToolError>((resume) => {
+        const child = ChildProcess.spawn(tool, args, {
+          cwd: options.folder,
+          env: { ...plainEnvironment, ...options.environment },
+          stdio: [
+            "ignore",
+            "pipe",
+            "pipe",
+            ...(options.descriptors ?? []),
+            ...(options.inherits === false ? [] : inherited)
+          ]
+        })
+        const stdout: Array<Buffer> = []
+        let stderr = ""
+        child.stdout?.on("data", (chunk: Buffer) => stdout.push(chunk))
+        child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+          stderr = (stderr + text).slice(-keptErrorCharacters)
+          options.progress?.(text)
+        })
+        child.on("error", () => resume(Effect.fail(missing(tool))))
+        child.on("close", (code, signal) => {
+          if (code === 0) return resume(Effect.succeed(Buffer.concat(stdout).toString("utf8")))
+          resume(Effect.fail(failed(tool, args, code, signal, stderr)))
+        })
+        return Effect.callback<void>((ended) => {
+          if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return ended(Effect.void)
+          child.on("exit", () => ended(Effect.void))
+          child.kill("SIGKILL")
+        })
       })
-      const stdout: Array<Buffer> = []
-      let stderr = ""
-      child.stdout?.on("data", (chunk: Buffer) => stdout.push(chunk))
-      child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-        stderr = (stderr + text).slice(-keptErrorCharacters)
-        options.progress?.(text)
-      })
-      child.on("error", () => resume(Effect.fail(missing(tool))))
-      child.on("close", (code, signal) => {
-        if (code === 0) return resume(Effect.succeed(Buffer.concat(stdout).toString("utf8")))
-        resume(Effect.fail(failed(tool, args, code, signal, stderr)))
-      })
-      return Effect.callback<void>((ended) => {
-        if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return ended(Effect.void)
-        child.on("exit", () => ended(Effect.void))
-        child.kill("SIGKILL")
-      })
-    })
+    ),
+    Effect.withSpan(tool)
   )
 
 /** The standard output of a tool, as it comes. Fails at the end when the tool failed; the tool ends with the scope. */
@@ -184,20 +200,22 @@ export const startDetached = (
   args: ReadonlyArray<string>,
   environment: Readonly<Record<string, string>>
 ): Effect.Effect<void, ToolMissing> =>
-  Effect.andThen(
-    Effect.logDebug(commandLine(tool, args)),
-    Effect.callback<void, ToolMissing>((resume) => {
-      const child = ChildProcess.spawn(tool, args, {
-        env: { ...plainEnvironment, ...environment },
-        stdio: "ignore",
-        detached: true
+  Effect.logDebug(commandLine(tool, args)).pipe(
+    Effect.andThen(
+      Effect.callback<void, ToolMissing>((resume) => {
+        const child = ChildProcess.spawn(tool, args, {
+          env: { ...plainEnvironment, ...environment },
+          stdio: "ignore",
+          detached: true
+        })
+        child.on("error", () => resume(Effect.fail(missing(tool))))
+        child.on("spawn", () => {
+          child.unref()
+          resume(Effect.void)
+        })
       })
-      child.on("error", () => resume(Effect.fail(missing(tool))))
-      child.on("spawn", () => {
-        child.unref()
-        resume(Effect.void)
-      })
-    })
+    ),
+    Effect.withSpan(tool)
   )
 
 const missing = (tool: string): ToolMissing => new ToolMissing({ tool, package: packages[tool] ?? tool })

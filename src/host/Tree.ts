@@ -64,6 +64,13 @@ export const copy = (
 ): Effect.Effect<void, Tool.ToolError> =>
   Effect.asVoid(Tool.run("cp", ["--archive", `--reflink=${reflink}`, "--no-target-directory", "--", from, to]))
 
+/** Waits until btrfs has given back the space of deleted subvolumes (btrfs-subvolume(8), sync). */
+export const awaitDeleted = (path: string): Effect.Effect<void, Tool.ToolError> =>
+  Effect.andThen(
+    Tool.run("btrfs", ["subvolume", "sync", path]),
+    Effect.asVoid(Tool.run("btrfs", ["filesystem", "sync", path]))
+  )
+
 /** Deletes a tree whole: nested and read-only subvolumes, immutable files and 0555 folders too. Absent is a success. */
 export const remove = (path: string): Effect.Effect<void, TreeError> =>
   Effect.gen(function* () {

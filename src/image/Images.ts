@@ -18,7 +18,7 @@ import * as Files from "../host/Files.ts"
 import * as Lock from "../host/Lock.ts"
 import type * as Tool from "../host/Tool.ts"
 import * as Tree from "../host/Tree.ts"
-import { ImageName } from "../record/MachineRecord.ts"
+import { ImageName, lockOf } from "../record/MachineRecord.ts"
 import { Records } from "../record/Records.ts"
 
 /** No image has this name. */
@@ -141,7 +141,7 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
     const holdStaging = (name: string) =>
       Effect.andThen(
         Files.makeFolder(`${folder}/.staging`, 0o700),
-        Lock.hold(`${stagingOf(name)}.lock`, Duration.zero).pipe(
+        Lock.hold(lockOf(records.root, `image-${name}`), Duration.zero).pipe(
           Effect.catchTag("LockHeld", () =>
             Effect.fail(new ImageInUse({ image: name, users: ["another redd that is making it"] }))
           )
@@ -209,7 +209,7 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
           })
         ),
       sweep: Effect.gen(function* () {
-        const staged = (yield* Files.list(`${folder}/.staging`)).filter((name) => !name.endsWith(".lock"))
+        const staged = yield* Files.list(`${folder}/.staging`)
         const names = new Set([...staged, ...(yield* Files.list(`${folder}/.generations`))])
         const swept = yield* Effect.forEach(names, (name) =>
           Effect.scoped(Effect.andThen(holdStaging(name), sweepHeld(name))).pipe(

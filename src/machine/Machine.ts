@@ -19,7 +19,7 @@ import * as Engines from "../engine/Engines.ts"
 import * as Digest from "../host/Digest.ts"
 import * as Files from "../host/Files.ts"
 import * as Host from "../host/Host.ts"
-import type * as Lock from "../host/Lock.ts"
+import * as Lock from "../host/Lock.ts"
 import * as Tool from "../host/Tool.ts"
 import * as Tree from "../host/Tree.ts"
 import { type Image, type ImageNotFound, Images, ImageUnusable, layer as imagesLayer } from "../image/Images.ts"
@@ -42,11 +42,12 @@ import {
   type RecordUnreadable,
   type StateUnusable
 } from "../record/Records.ts"
-import * as Door from "./Door.ts"
 import * as Exec from "./Exec.ts"
 import * as Ranges from "./Ranges.ts"
+import * as Ready from "./Ready.ts"
 import * as Step from "./Step.ts"
 import { steps } from "./Steps.ts"
+import { formatSize } from "../record/Quantity.ts"
 
 /** What a machine shall be. What is absent is chosen by the host. */
 export interface MachineSpec {
@@ -64,6 +65,10 @@ export interface MachineSpec {
   readonly environment?: Readonly<Record<string, string>> | undefined
   readonly limits?: Limits | undefined
   readonly tmpSizeBytes?: number | undefined
+  /** What must be free on the state folder's file system; 256 MiB when absent. */
+  readonly reserveBytes?: number | undefined
+  /** How many machines may boot at the same time on this host: two for each processor when absent. Others wait. */
+  readonly boots?: number | undefined
 }
 
 /** A machine with this id is there, alive. */
@@ -86,21 +91,6 @@ export class MachineNotFound extends Schema.TaggedError<MachineNotFound>()("Mach
   }
 }
 
-/** A machine ended, or did not get ready, while it started. What there was of it has been released. */
-export class BootFailed extends Schema.TaggedError<BootFailed>()("BootFailed", {
-  id: Schema.String,
-  reason: Schema.String,
-  /** The last lines of its console. */
-  console: Schema.String
-}) {
-  override get message(): string {
-    return `Machine "${this.id}" did not start: ${this.reason}.`
-  }
-  get hint(): string {
-    return "the last lines of its console are below; --boot none runs an image without its init"
-  }
-}
-
 /** The host cannot give a machine what it was asked for. */
 export class SpecInvalid extends Schema.TaggedError<SpecInvalid>()("SpecInvalid", {
   reason: Schema.String,
@@ -114,10 +104,24 @@ export class SpecInvalid extends Schema.TaggedError<SpecInvalid>()("SpecInvalid"
   }
 }
 
+/** Too little is free on the state folder's file system to begin with a machine. */
+export class SpaceShort extends Schema.TaggedError<SpaceShort>()("SpaceShort", {
+  root: Schema.String,
+  freeBytes: Schema.Number,
+  reserveBytes: Schema.Number
+}) {
+  override get message(): string {
+    return `Only ${formatSize(this.freeBytes)} are free at ${this.root}, and ${formatSize(this.reserveBytes)} are kept in reserve.`
+  }
+  get hint(): string {
+    return "free some space (redd gc, redd image remove), grow the pool (redd setup --pool), or lower limits.reserve"
+  }
+}
+
 export type AcquireError =
+  | SpaceShort
   | MachineExists
   | MachineBusy
-  | BootFailed
   | SpecInvalid
   | ImageNotFound
   | ImageUnusable
@@ -165,16 +169,25 @@ export const acquire = (
         if (yield* isReady(earlier.value)) return yield* new MachineExists({ id: spec.id })
         yield* undo(earlier.value)
       }
-      const record = yield* describe(spec, owner)
-      return yield* records.store(record).pipe(
-        Effect.andThen(Step.forwards(steps, record)),
-        Effect.andThen(awaitReady(record)),
-        Effect.andThen(records.store({ ...record, ready: true })),
-        Effect.as({ ...record, ready: true }),
-        Effect.onExit((exit) => (exit._tag === "Success" ? Effect.void : undo(record)))
+      yield* checkSpace(records.root, spec.reserveBytes ?? defaultReserveBytes)
+      yield* Lock.holdPlace("boots", spec.boots ?? Host.processors() * 2)
+      return yield* Effect.retry(
+        Effect.flatMap(describe(spec, owner), (record) => bring(record)),
+        { while: (error) => error._tag === "RangeTaken", times: 20 }
       )
     })
   )
+
+/** From a record that is chosen to a machine that is ready; or to nothing. */
+const bring = (record: MachineRecord) =>
+  Effect.gen(function* () {
+    const records = yield* Records
+    return yield* records.store(record).pipe(
+      Effect.andThen(Step.forwards(steps, record)),
+      Effect.as(record),
+      Effect.onExit((exit) => (exit._tag === "Success" ? Effect.void : undo(record)))
+    )
+  })
 
 /** Stops a machine and removes all of it. One that is not there is a success: a second cleanup does no harm. */
 export const release = (
@@ -188,6 +201,7 @@ export const release = (
       yield* records.hold(key, id, patience)
       const record = yield* records.find(key)
       if (Option.isNone(record)) return "absent"
+      yield* Ready.unmake(record.value)
       if (options.grace !== undefined) yield* Engine.powerOff(record.value, options.grace)
       yield* undo(record.value)
       return "released"
@@ -205,19 +219,21 @@ export const attach = (
     return record.value
   })
 
-/** `running`: it accepts commands. `starting`: its acquire has not come to its end. `dead`: nothing of it runs. */
+/** `running`: it accepts commands. `starting`: it is being made, or released. `dead`: nothing of it runs. */
 export type State = "running" | "starting" | "dead"
 
 /** What state a machine is in, from its record and its cgroup. */
 export const state = (record: MachineRecord): Effect.Effect<State, PlatformError.PlatformError> =>
-  Effect.map(Engine.hasPayload(record), (alive) =>
-    record.ready ? (alive ? "running" : "dead") : alive ? "starting" : "dead"
-  )
+  Effect.gen(function* () {
+    if (!(yield* Engine.hasPayload(record))) return "dead"
+    return (yield* Ready.isMarked(record)) ? "running" : "starting"
+  })
 
 /** What gc did with one record, or would do. */
 export interface Collected {
   readonly id: string
-  readonly reason: "dead" | "owner gone" | "half made"
+  /** `unfinished`: who was making or releasing it was killed. */
+  readonly reason: "dead" | "host rebooted" | "owner gone" | "unfinished"
 }
 
 /**
@@ -289,9 +305,21 @@ export const failedUnits = (record: MachineRecord): Effect.Effect<ReadonlyArray<
 /** Longer than a machine takes to boot: who else holds the lock is at work. */
 const patience = Duration.seconds(120)
 const defaultBootTimeout = Duration.seconds(90)
+const defaultReserveBytes = 256 * 2 ** 20
+
+/** btrfs gives back what was deleted a little later: that is waited for before anything is refused. */
+const checkSpace = (root: string, reserveBytes: number) =>
+  Effect.gen(function* () {
+    const isShort = ({ freeBytes }: Files.FileSystem) => freeBytes < reserveBytes
+    const first = yield* Files.fileSystem(root)
+    if (!isShort(first)) return
+    if (first.magic === Tree.magic.btrfs) yield* Tree.awaitDeleted(root)
+    const found = yield* Files.fileSystem(root)
+    if (isShort(found)) return yield* new SpaceShort({ root, freeBytes: found.freeBytes, reserveBytes })
+  })
 
 /** Alive, and acquired to the end: what a second prepare must not touch. */
-const isReady = (record: MachineRecord) => Effect.map(Engine.hasPayload(record), (alive) => alive && record.ready)
+const isReady = (record: MachineRecord) => Effect.map(state(record), (found) => found === "running")
 
 const undo = (record: MachineRecord): Effect.Effect<void, Step.ReleaseFailed | PlatformError.PlatformError, Records> =>
   Effect.gen(function* () {
@@ -304,8 +332,9 @@ const whyCollect = (
   record: MachineRecord
 ): Effect.Effect<Option.Option<Collected["reason"]>, PlatformError.PlatformError> =>
   Effect.gen(function* () {
-    // We hold the lock: whoever was making it is dead.
-    if (!record.ready) return Option.some("half made")
+    // We hold the lock: whoever was making it, or releasing it, is dead.
+    if (record.bootId !== (yield* Host.bootId)) return Option.some("host rebooted")
+    if (!(yield* Ready.isMarked(record))) return Option.some("unfinished")
     if (!(yield* Engine.hasPayload(record))) return Option.some("dead")
     if (record.owner !== undefined && !(yield* Host.isAlive(record.owner))) return Option.some("owner gone")
     return Option.none()
@@ -349,7 +378,7 @@ const describe = (spec: MachineSpec, owner: Host.ProcessIdentity | undefined) =>
       cgroup: `${Option.getOrElse(host.cgroups, () => "/sys/fs/cgroup")}/${engine.cgroup(key)}`,
       ...(owner === undefined ? {} : { owner }),
       createdMs: yield* Clock.currentTimeMillis,
-      ready: false
+      bootId: yield* Host.bootId
     }
     return yield* Effect.mapError(
       checked(record),
@@ -390,38 +419,3 @@ const chooseBoot = (image: Image, wanted: NonNullable<MachineSpec["boot"]>) =>
     if (wanted === "auto") return "none"
     return yield* unusable(`--boot ${wanted} needs systemd as its /sbin/init, and it has none; --boot none works`)
   })
-
-/** Waits until the door opens. A machine that ends before, or that takes too long, says why. */
-const awaitReady = (record: MachineRecord): Effect.Effect<void, BootFailed | Step.StepError> =>
-  Effect.gen(function* () {
-    const opened = yield* Effect.timeoutOption(awaitDoor(record), Duration.millis(record.bootTimeoutMs))
-    if (Option.isSome(opened) && opened.value === "open") return
-    const console = yield* Effect.orElseSucceed(Engines.of(record).console(record, 60), () => "")
-    const lines = Exec.printable(console).split("\n")
-    const seconds = record.bootTimeoutMs / 1000
-    return yield* new BootFailed({
-      id: record.id,
-      reason: Option.isSome(opened)
-        ? "it ended while it booted"
-        : `its door was not open after ${seconds} s${stuckJob(lines)}`,
-      console: lines.slice(-20).join("\n")
-    })
-  })
-
-const awaitDoor = (record: MachineRecord): Effect.Effect<"open" | "ended", PlatformError.PlatformError> =>
-  Effect.gen(function* () {
-    for (;;) {
-      if (yield* Door.isOpen(record)) return "open"
-      if (!(yield* Engine.isAlive(record))) return "ended"
-      yield* Effect.sleep("4 millis")
-    }
-  })
-
-/** The job that the machine's systemd waits for, as it says on its console (`Job NAME/start running`). */
-const stuckJob = (console: ReadonlyArray<string>): string => {
-  for (const line of [...console].reverse()) {
-    const job = /Job (\S+)\/start running/.exec(line)?.[1] ?? /A start job is running for (.+?) \(/.exec(line)?.[1]
-    if (job !== undefined) return `: its systemd still waits for ${job}`
-  }
-  return ""
-}

@@ -2,14 +2,22 @@
  * Ranges of 65,536 host ids, each the ids of one machine.
  *
  * A range is leased by a link in /run/redd/ranges that names the machine's record: symlink(2) is the exclusion, for all
- * state folders of the host. The lease is a step: the record that holds the range is stored before it.
+ * state folders of the host. The lease is the first step and the last to be undone: whatever has a machine's name on this
+ * host (unit, cgroup, mount) has its lease as well. So a machine that shares the host's ids has one too, without a range.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as PlatformError from "effect/PlatformError"
 import * as Schema from "effect/Schema"
 import * as Files from "../host/Files.ts"
-import { endOfRanges, firstRange, type MachineKey, type MachineRecord, rangeSize } from "../record/MachineRecord.ts"
+import {
+  endOfRanges,
+  fileOf,
+  firstRange,
+  type MachineKey,
+  type MachineRecord,
+  rangeSize
+} from "../record/MachineRecord.ts"
 
 const folder = "/run/redd/ranges"
 const count = (endOfRanges - firstRange) / rangeSize
@@ -30,18 +38,51 @@ export const choose = (key: MachineKey): Effect.Effect<number, PlatformError.Pla
     return firstRange
   })
 
-/** Leases the record's range. AlreadyExists where another machine was quicker. */
-export const lease = (record: MachineRecord): Effect.Effect<void, PlatformError.PlatformError> =>
-  record.isolation === "none"
-    ? Effect.void
-    : Effect.andThen(Files.makeFolder(folder), Files.link(recordOf(record), `${folder}/${record.range}`))
+/** Another machine took the range between the choice and the lease: choose again. */
+export class RangeTaken extends Schema.TaggedError<RangeTaken>()("RangeTaken", { range: Schema.Int }) {
+  override get message(): string {
+    return `Another machine has just taken the ids from ${this.range}.`
+  }
+  get hint(): string {
+    return "try again"
+  }
+}
+
+/** Leases the record's range. */
+export const lease = (record: MachineRecord): Effect.Effect<void, RangeTaken | PlatformError.PlatformError> =>
+  Files.makeFolder(folder).pipe(
+    Effect.andThen(Files.link(fileOf(record), leaseOf(record))),
+    Effect.catchIf(
+      (error) => error.reason._tag === "AlreadyExists",
+      () => Effect.fail(new RangeTaken({ range: record.range }))
+    )
+  )
 
 /** Gives the range back, if it is the record's. */
 export const giveBack = (record: MachineRecord): Effect.Effect<void, PlatformError.PlatformError> =>
   Effect.gen(function* () {
-    const path = `${folder}/${record.range}`
-    if (Option.contains(yield* Files.readLink(path), recordOf(record))) yield* Files.remove(path)
+    const path = leaseOf(record)
+    if (Option.contains(yield* Files.readLink(path), fileOf(record))) yield* Files.remove(path)
   })
+
+/** A lease on this host: its file, and the record that it names. */
+export interface Lease {
+  readonly path: string
+  readonly record: string
+}
+
+/** Every lease on this host, of every state folder. */
+export const leases: Effect.Effect<ReadonlyArray<Lease>, PlatformError.PlatformError> = Effect.suspend(() =>
+  Effect.gen(function* () {
+    const found: Array<Lease> = []
+    for (const name of yield* Files.list(folder)) {
+      const path = `${folder}/${name}`
+      const record = yield* Files.readLink(path)
+      if (Option.isSome(record)) found.push({ path, record: record.value })
+    }
+    return found
+  })
+)
 
 /** `name:first:count` lines of subuid(5), as first and end. */
 export const parseSubordinates = (text: string): ReadonlyArray<readonly [number, number]> =>
@@ -51,4 +92,4 @@ export const parseSubordinates = (text: string): ReadonlyArray<readonly [number,
   })
 
 const isCount = Schema.is(Schema.String.pipe(Schema.check(Schema.isPattern(/^\d+$/))))
-const recordOf = (record: MachineRecord) => `${record.root}/records/${record.key}.json`
+const leaseOf = ({ isolation, key, range }: MachineRecord) => `${folder}/${isolation === "none" ? key : range}`

@@ -10,8 +10,10 @@ import type { BackendError } from "../backend/Backend.ts"
 import type { EngineError } from "../engine/Engine.ts"
 import * as Files from "../host/Files.ts"
 import type { MachineRecord } from "../record/MachineRecord.ts"
+import type { RangeTaken } from "./Ranges.ts"
+import type { BootFailed } from "./Ready.ts"
 
-export type StepError = BackendError | EngineError
+export type StepError = BackendError | EngineError | RangeTaken | BootFailed
 
 export interface Step {
   readonly name: string

@@ -10,6 +10,7 @@ import * as Tree from "../host/Tree.ts"
 import { folderOf, type MachineRecord, treeOf } from "../record/MachineRecord.ts"
 import * as Door from "./Door.ts"
 import * as Ranges from "./Ranges.ts"
+import * as Ready from "./Ready.ts"
 import type { Step } from "./Step.ts"
 
 export const steps: ReadonlyArray<Step> = [
@@ -29,7 +30,8 @@ export const steps: ReadonlyArray<Step> = [
     name: "engine",
     do: (record) => Engines.of(record).start(record),
     undo: (record) => Engines.of(record).stop(record)
-  }
+  },
+  { name: "ready", do: Ready.make, undo: Ready.unmake }
 ]
 
 /**

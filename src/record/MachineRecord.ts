@@ -103,8 +103,8 @@ export const MachineRecord = Schema.Struct({
   /** The process whose machine this is: it goes when the process went. Absent: it stays until it is released. */
   owner: Schema.optionalKey(Schema.Struct({ pid: Schema.Int, startTicks: Schema.String, bootId: Schema.String })),
   createdMs: Schema.Number,
-  /** The machine accepted commands: its acquire came to its end. */
-  ready: Schema.Boolean
+  /** The boot of the host in which it was made: no machine outlives it. */
+  bootId: Schema.String
 })
 export type MachineRecord = typeof MachineRecord.Type
 
@@ -123,6 +123,9 @@ export const keyOf = (root: string, id: MachineId): MachineKey => {
   return MachineKey.make(`${readable === "" ? "machine" : readable}-${Digest.hex(root, id).slice(0, 16)}`)
 }
 
+/** The name of a lock of a state folder's that is not a machine's: those are called by its key. */
+export const lockOf = (root: string, what: string): string => `${what}-${Digest.hex(root).slice(0, 16)}`
+
 /** A host name (RFC 1123 label) as close to the id as it can be. */
 export const hostnameOf = (id: MachineId): string => {
   const label = id
@@ -135,6 +138,8 @@ export const hostnameOf = (id: MachineId): string => {
 
 type Named = Pick<MachineRecord, "root" | "key">
 
+/** The file of the record itself. */
+export const fileOf = (record: Named): string => `${record.root}/records/${record.key}.json`
 /** The machine's folder, which release deletes whole. */
 export const folderOf = (record: Named): string => `${record.root}/machines/${record.key}`
 /** The machine's root tree. */

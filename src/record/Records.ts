@@ -16,7 +16,7 @@ import * as Files from "../host/Files.ts"
 import * as Host from "../host/Host.ts"
 import * as Lock from "../host/Lock.ts"
 import type * as Tool from "../host/Tool.ts"
-import { type MachineId, MachineKey, MachineRecord } from "./MachineRecord.ts"
+import { fileOf, type MachineId, MachineKey, MachineRecord } from "./MachineRecord.ts"
 
 /** A record is there and makes no sense: a newer redd wrote it, or something that is not redd. */
 export class RecordUnreadable extends Schema.TaggedError<RecordUnreadable>()("RecordUnreadable", {
@@ -73,7 +73,7 @@ export class Records extends Context.Service<
     forget(key: MachineKey): Effect.Effect<void, PlatformError.PlatformError>
     /** Every record, by key. One that cannot be read does not hide the others. */
     readonly list: Effect.Effect<ReadonlyArray<Listed>, PlatformError.PlatformError>
-    /** Deletes locks that nobody holds, and records that were never whole: who wrote them was killed. */
+    /** Deletes records that were never whole: who wrote them was killed. */
     readonly sweep: Effect.Effect<void, Tool.ToolError | PlatformError.PlatformError>
     /** The right to acquire or release `key`, until the scope closes. A holder that dies loses it. */
     hold(
@@ -93,11 +93,9 @@ export const layer = (stateFolder: string): Layer.Layer<Records, StateUnusable> 
       yield* Files.makeFolder(stateFolder, 0o700)
       const root = yield* Files.realPath(stateFolder)
       for (const name of ["records", "machines", "images", "cache"]) yield* Files.makeFolder(`${root}/${name}`, 0o700)
-      const fileOf = (key: string) => `${root}/records/${key}.json`
-      const lockOf = (key: string) => `${root}/records/${key}.lock`
 
       const find = Effect.fn("Records.find")(function* (key: MachineKey) {
-        const file = fileOf(key)
+        const file = fileOf({ root, key })
         const text = yield* Files.readText(file)
         if (Option.isNone(text)) return Option.none<MachineRecord>()
         return Option.some(
@@ -108,8 +106,10 @@ export const layer = (stateFolder: string): Layer.Layer<Records, StateUnusable> 
       return Records.of({
         root,
         find,
-        store: (record) => Effect.flatMap(encode(record), (text) => Files.replace(fileOf(record.key), text)),
-        forget: (key) => Files.remove(fileOf(key)),
+        store: Effect.fn("store record")(function* (record: MachineRecord) {
+          yield* Files.replace(fileOf(record), yield* encode(record))
+        }),
+        forget: Effect.fn("forget record")((key: MachineKey) => Files.remove(fileOf({ root, key }))),
         list: Effect.gen(function* () {
           const listed: Array<Listed> = []
           for (const name of yield* Files.list(`${root}/records`)) {
@@ -117,7 +117,7 @@ export const layer = (stateFolder: string): Layer.Layer<Records, StateUnusable> 
             const key = name.slice(0, -".json".length)
             const unreadable = (cause: unknown): Listed => ({
               _tag: "Unreadable",
-              error: new RecordUnreadable({ key, file: fileOf(key), cause })
+              error: new RecordUnreadable({ key, file: `${root}/records/${name}`, cause })
             })
             const found = isKey(key) ? yield* Effect.result(find(key)) : undefined
             if (found === undefined) listed.push(unreadable("not a machine key"))
@@ -132,17 +132,16 @@ export const layer = (stateFolder: string): Layer.Layer<Records, StateUnusable> 
         }),
         sweep: Effect.gen(function* () {
           for (const name of yield* Files.list(`${root}/records`)) {
-            const [key = "", suffix] = name.split(/\.(lock|json\.new)$/)
-            if (suffix === undefined) continue
-            yield* Lock.hold(lockOf(key), Duration.zero).pipe(
-              Effect.andThen(suffix === "lock" ? Effect.void : Files.remove(`${root}/records/${name}`)),
+            if (!name.endsWith(".json.new")) continue
+            yield* Lock.hold(name.slice(0, -".json.new".length), Duration.zero).pipe(
+              Effect.andThen(Files.remove(`${root}/records/${name}`)),
               Effect.scoped,
               Effect.catchTag("LockHeld", () => Effect.void)
             )
           }
         }),
         hold: (key, id, patience) =>
-          Lock.hold(lockOf(key), patience).pipe(Effect.catchTag("LockHeld", () => Effect.fail(new MachineBusy({ id }))))
+          Lock.hold(key, patience).pipe(Effect.catchTag("LockHeld", () => Effect.fail(new MachineBusy({ id }))))
       })
     }).pipe(Effect.mapError((error) => new StateUnusable({ root: stateFolder, reason: error.message })))
   )

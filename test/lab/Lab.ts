@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { mkdirSync, readdirSync, symlinkSync } from "node:fs"
 import { assert } from "@effect/vitest"
+import { rolldown } from "rolldown"
 
 export type Suite = "bookworm" | "trixie" | "forky"
 export type Disk = "btrfs" | "xfs" | "disk"
@@ -165,6 +166,33 @@ export const state = (host: Host, disk: Disk): State => {
   }
 }
 
+/** An image called `tiny` in a state folder: busybox and nothing else, for machines that are made by the hundred. */
+export const tinyImage = ({ host, root }: State): Promise<Outcome> =>
+  succeeds(host.run(["/bin/sh", "-ec", makeTiny, "tiny", `${root}/images/tiny`, `${root}/images/bare`]))
+
+const makeTiny = `
+[ "$(stat -f -c %T "$2/")" != btrfs ] || btrfs -q subvolume create "$1"
+mkdir -p "$1"
+cd "$1"
+mkdir -p usr/bin usr/lib etc proc sys dev run tmp root var/lib
+ln -s usr/bin bin
+cp "$2/bin/busybox" usr/bin/
+for name in sh cat mkdir setsid echo sleep true false id ls stat kill dd head mkfifo rm mv ln chmod touch env seq tr wc; do
+  ln -s busybox "usr/bin/$name"
+done
+echo ID=tiny >usr/lib/os-release
+echo root:x:0:0:root:/root:/bin/sh >etc/passwd
+`
+
+/** A script of ours as one file that the host of a state can run: unbundled, Effect takes a second to load. */
+export const bundled = async ({ disk, host }: State, script: string): Promise<string> => {
+  const name = script.replaceAll(/[^a-z]+/g, "-") + ".mjs"
+  const bundle = await rolldown({ input: `${repository}/${script}`, platform: "node", logLevel: "warn" })
+  await bundle.write({ file: `${facts().folder}/${disk}/${name}`, format: "esm", minify: true })
+  await bundle.close()
+  return `${host.disk(disk)}/${name}`
+}
+
 /** Fails with all that was said, where a command did not end with 0. */
 export const succeeds = async (outcome: Promise<Outcome>): Promise<Outcome> => {
   const { code, stderr, stdout } = await outcome
@@ -198,10 +226,12 @@ for path in "$cgroups"/machine.slice/redd-* "$cgroups"/redd/* /run/systemd/nspaw
   [ -d "$path" ] && echo "$key" | grep -Eqx '[a-z0-9]{1,20}-[0-9a-f]{16}' || continue
   case " $earlier " in *" \${path##*/} "*) continue;; esac
   case $path in /run/*) kind=nspawn;; *) kind=cgroup;; esac
-  [ ! -e "$root/records/$key.json" ] || echo "$kind: $path"
-  # Another test's, on whatever disk, has a record there.
-  set -- "$(dirname "$(dirname "$root")")"/*/*/records/"$key".json
-  [ -e "$1" ] || echo "$kind: $path"
+  # A machine of another state folder has its lease as long as it has a name.
+  others=
+  for lease in /run/redd/ranges/*; do
+    case $(readlink "$lease") in "$root"/*) ;; */records/"$key".json) others=1;; esac
+  done
+  [ -n "$others" ] || [ ! -d "$path" ] || echo "$kind: $path"
 done
 exit 0
 `

@@ -129,7 +129,7 @@ describe("a machine", () => {
     await until("it is booting", async () => (await left(here)).some((line) => line.startsWith("process:")))
     run.signal("SIGKILL")
     await run.outcome
-    assert.include((await succeeds(here.redd("gc", "--dry-run"))).stdout, 'would release machine "shot" (half made)')
+    assert.include((await succeeds(here.redd("gc", "--dry-run"))).stdout, 'would release machine "shot" (unfinished)')
     assert.isAbove((await left(here)).length, 0)
     await succeeds(here.redd("gc"))
     assert.deepStrictEqual(await left(here), [])

@@ -26,7 +26,7 @@ const record: MachineRecord = {
   registered: true,
   cgroup: "/sys/fs/cgroup/machine.slice/x",
   createdMs: 0,
-  ready: false
+  bootId: "9d1f5f6c"
 }
 
 describe("systemd-nspawn's arguments", () => {
