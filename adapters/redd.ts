@@ -46,6 +46,7 @@ let claimed = false
 let code = 0
 
 const invocation = Invocation.of({
+  program: new URL("../bin/redd", import.meta.url).pathname,
   operands: operands(),
   claimSignal: Effect.suspend(() => {
     claimed = true

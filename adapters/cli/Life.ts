@@ -47,32 +47,50 @@ export const list = Command.make("list", { json: Flags.json }, (flags) =>
 export const gc = Command.make(
   "gc",
   {
-    dryRun: Flag.Boolean("dry-run").pipe(Flag.withDescription("Say what would be done"), Flag.withDefault(false)),
+    dryRun: Flag.Boolean("dry-run").pipe(
+      Flag.withDescription("Change nothing, and say what would be done"),
+      Flag.withDefault(false)
+    ),
+    removeStrays: Flag.Boolean("remove-strays").pipe(
+      Flag.withDescription("Remove also what has a machine's name and no record, running or not"),
+      Flag.withDefault(false)
+    ),
     json: Flags.json
   },
-  ({ dryRun, json }) =>
+  ({ dryRun, json, removeStrays }) =>
     Flags.withState(() =>
       Effect.gen(function* () {
-        const { collected, deleted, failed } = yield* Machine.collect({ dryRun })
+        const { collected, deleted, failed, strays } = yield* Machine.collect({ dryRun, removeStrays })
         if (json) {
           yield* Say.result(
             JSON.stringify({
               dryRun,
               released: collected,
               deleted,
+              strays: strays.map((stray) => ({ ...stray, removed: removeStrays && !dryRun })),
               failed: failed.map((error) => error.message)
             })
           )
         } else {
           for (const { id, reason } of collected)
             yield* Say.result(`${dryRun ? "would release" : "released"} machine "${id}" (${reason})`)
-          for (const path of deleted) yield* Say.result(`deleted ${path}`)
+          for (const path of deleted) yield* Say.result(`${dryRun ? "would delete" : "deleted"} ${path}`)
+          const done = !removeStrays ? "found" : dryRun ? "would remove" : "removed"
+          for (const { found, machine } of strays) yield* Say.result(`${done} stray ${machine}: ${found.join(", ")}`)
+          if (strays.length > 0 && !removeStrays)
+            yield* Say.note("hint: strays have no record; redd gc --remove-strays removes them")
         }
         for (const error of failed) yield* Say.note(paragraph(error))
         if (failed.length > 0) yield* (yield* Invocation).exitWith(exitCodes.failed)
       })
     )
-).pipe(Command.withDescription("Release machines that died, or whose owner did; live ones are never touched"))
+).pipe(
+  Command.withDescription("Release machines that died, or whose owner did; live ones are never touched"),
+  Command.withExamples([
+    { command: "redd gc --dry-run", description: "What would be released" },
+    { command: "redd gc --remove-strays", description: "Also what nobody remembers" }
+  ])
+)
 
 export const shell = Command.make("shell", { id: Flags.id }, (flags) =>
   Flags.withState(() =>

@@ -3,7 +3,8 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import { Files, Host, Pool, Quantity } from "../../src/index.ts"
+import { Files, GcTimer, Host, Pool, Quantity, Units } from "../../src/index.ts"
+import { Invocation } from "../terminal/Invocation.ts"
 import * as Say from "../terminal/Say.ts"
 import * as Flags from "./Flags.ts"
 
@@ -15,12 +16,16 @@ export const setup = Command.make(
       Flag.filterMap(Quantity.size, (text) => `"${text}" is not a size; write for example --pool 20G`),
       Flag.optional
     ),
+    systemd: Flag.Boolean("systemd").pipe(
+      Flag.withDescription("Install units that run redd gc every 15 minutes, and after a boot"),
+      Flag.withDefault(false)
+    ),
     path: Flag.String("path").pipe(
       Flag.withDescription("The file (the state folder's name with .btrfs)"),
       Flag.optional
     ),
     remove: Flag.Boolean("remove").pipe(
-      Flag.withDescription("Undo it: unmount, and delete the file with all that is in it"),
+      Flag.withDescription("Undo it: the units; without --systemd also the pool, with all that is in it"),
       Flag.withDefault(false)
     )
   },
@@ -28,7 +33,21 @@ export const setup = Command.make(
     Effect.gen(function* () {
       const { root } = yield* Flags.configuration
       const { systemd } = yield* Host.read
+      const { program } = yield* Invocation
+      const units = GcTimer.gcUnits(program, root)
+      if (flags.systemd && !systemd) {
+        return yield* new Pool.PoolRefused({
+          reason: "PID 1 of this host is not systemd, which would run the units",
+          remedy: "have cron or the like run redd gc"
+        })
+      }
       if (flags.remove) {
+        if (systemd) {
+          const outcome = yield* Units.uninstall(units.map(({ name }) => name))
+          if (outcome === "removed") yield* Say.note(`redd: the timer for redd gc is removed`)
+          else if (flags.systemd) yield* Say.note(`redd: there is no timer for redd gc`)
+        }
+        if (flags.systemd) return
         const machines = (yield* Files.list(`${root}/records`)).filter((name) => name.endsWith(".json")).length
         if (machines > 0) {
           return yield* new Pool.PoolRefused({
@@ -41,10 +60,17 @@ export const setup = Command.make(
           outcome === "removed" ? `redd: the pool of ${root} is removed` : `redd: ${root} has no pool`
         )
       }
+      if (flags.systemd) {
+        const outcome = yield* Units.install(units)
+        yield* Say.note(
+          `redd: ${units.map(({ name }) => name).join(" and ")} ${outcome === "installed" ? "are installed" : "are installed already"}`
+        )
+        if (Option.isNone(flags.pool)) return
+      }
       if (Option.isNone(flags.pool)) {
         return yield* new Pool.PoolRefused({
           reason: "Nothing to set up was named",
-          remedy: "redd setup --pool 20G, or redd setup --remove"
+          remedy: "redd setup --pool 20G, redd setup --systemd, or redd setup --remove"
         })
       }
       const known = yield* Pool.find(root)
@@ -62,9 +88,10 @@ export const setup = Command.make(
       )
     })
 ).pipe(
-  Command.withDescription("Give this host a file system for machines"),
+  Command.withDescription("Give this host a file system for machines, and a timer that takes dead ones away"),
   Command.withExamples([
     { command: "redd setup --pool 20G", description: "A btrfs file, mounted at the state folder" },
+    { command: "redd setup --systemd", description: "redd gc from a timer" },
     { command: "redd setup --remove", description: "Undo it" }
   ])
 )

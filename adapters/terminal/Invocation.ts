@@ -5,6 +5,8 @@ import type * as Effect from "effect/Effect"
 export class Invocation extends Context.Service<
   Invocation,
   {
+    /** The command `redd`, as an absolute path: for units that run it. */
+    readonly program: string
     /** What follows `--`, byte for byte: Node has decoded its arguments, and what is not UTF-8 is lost there. */
     readonly operands: ReadonlyArray<Uint8Array>
     /**

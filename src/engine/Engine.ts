@@ -27,7 +27,7 @@ export interface Engine {
   /** Starts the machine. Returns when systemd-nspawn runs, long before the machine accepts commands. */
   start(record: MachineRecord): Effect.Effect<void, EngineError>
   /** Kills the payload, waits until nothing of the machine runs, and removes what systemd-nspawn left. Absent is a success. */
-  stop(record: MachineRecord): Effect.Effect<void, EngineError>
+  stop(record: Pick<MachineRecord, "key" | "cgroup">): Effect.Effect<void, EngineError>
   /** The last lines of the machine's console, as it wrote them. */
   console(record: MachineRecord, lines: number): Effect.Effect<string, EngineError>
 }
@@ -55,17 +55,20 @@ export const powerOff = (
   )
 
 /** Kills the payload and gives systemd-nspawn the moment it needs to take away its own mounts and registration. */
-export const killPayload = (record: MachineRecord): Effect.Effect<void, PlatformError.PlatformError> =>
+export const killPayload = (record: Pick<MachineRecord, "cgroup">): Effect.Effect<void, PlatformError.PlatformError> =>
   Effect.andThen(
     Cgroup.kill(`${record.cgroup}/payload`),
     Effect.asVoid(Cgroup.awaitEmpty(record.cgroup, Duration.seconds(2)))
   )
 
+/** Where systemd-nspawn keeps a folder for each machine. */
+export const nspawnFolders: ReadonlyArray<string> = ["/run/systemd/nspawn/unix-export", "/run/systemd/nspawn/propagate"]
+
 /** What a systemd-nspawn that was killed leaves in /run; the next start under the same name would fail on the mount, once. */
-export const forgetNspawn = (record: MachineRecord): Effect.Effect<void, EngineError> =>
+export const forgetNspawn = (record: Pick<MachineRecord, "key">): Effect.Effect<void, EngineError> =>
   Effect.gen(function* () {
-    for (const kind of ["unix-export", "propagate"]) {
-      const path = `/run/systemd/nspawn/${kind}/${record.key}`
+    for (const folder of nspawnFolders) {
+      const path = `${folder}/${record.key}`
       yield* Mounts.unmount(path)
       yield* Files.removeFolder(path)
     }

@@ -23,13 +23,16 @@ export class EngineUnfit extends Schema.TaggedError<EngineUnfit>()("EngineUnfit"
 
 const byName: Readonly<Record<EngineName, Engine>> = { managed, standalone }
 
+/** Every engine, best first. */
+export const all: ReadonlyArray<Engine> = [managed, standalone]
+
 /** The engine that holds this machine, whatever would be chosen today. */
 export const of = (record: Pick<MachineRecord, "engine">): Engine => byName[record.engine]
 
 /** The engine of this name, or with `auto` the first that fits: the host's service manager, else our own cgroup. */
 export const choose = (wanted: EngineName | "auto", host: Host): Effect.Effect<Engine, EngineUnfit> => {
   let reason = ""
-  for (const engine of wanted === "auto" ? [managed, standalone] : [byName[wanted]]) {
+  for (const engine of wanted === "auto" ? all : [byName[wanted]]) {
     const unfit = engine.unfit(host)
     if (Option.isNone(unfit)) return Effect.succeed(engine)
     reason = unfit.value

@@ -124,11 +124,15 @@ export const writeInto = (path: string, content: string): Effect.Effect<void, Pl
   attempt("write", path, () => fs.writeFile(path, content, { flag: "r+" }))
 
 /** Replaces `path` whole. Once this returns, a power cut cannot lose it: fsync(2) of the file, rename(2), fsync of the folder. */
-export const replace = (path: string, content: string): Effect.Effect<void, PlatformError.PlatformError> =>
+export const replace = (
+  path: string,
+  content: string,
+  mode = 0o600
+): Effect.Effect<void, PlatformError.PlatformError> =>
   attempt("replace", path, async () => {
     const temporary = `${path}.new`
     try {
-      const file = await fs.open(temporary, "w", 0o600)
+      const file = await fs.open(temporary, "w", mode)
       try {
         await file.writeFile(content)
         await file.sync()

@@ -11,6 +11,7 @@ import * as Schema from "effect/Schema"
 import * as Files from "./Files.ts"
 import * as Mounts from "./Mounts.ts"
 import * as Tool from "./Tool.ts"
+import * as Units from "./Units.ts"
 
 /** The pool cannot be made, grown or removed as asked. Nothing was changed. */
 export class PoolRefused extends Schema.TaggedError<PoolRefused>()("PoolRefused", {
@@ -93,14 +94,7 @@ export const remove = (folder: string, systemd: boolean): Effect.Effect<"removed
   Effect.gen(function* () {
     const pool = yield* find(folder)
     if (Option.isNone(pool)) return "absent"
-    if (systemd) {
-      const unit = yield* unitOf(folder)
-      if (yield* Files.exists(`${units}/${unit}`)) {
-        yield* Tool.run("systemctl", ["--quiet", "disable", "--now", unit])
-        yield* Files.remove(`${units}/${unit}`)
-        yield* Tool.run("systemctl", ["daemon-reload"])
-      }
-    }
+    if (systemd) yield* Units.uninstall([yield* unitOf(folder)])
     yield* Mounts.unmount(folder)
     yield* Files.remove(`${pool.value.file}.new`)
     yield* Files.remove(pool.value.file)
@@ -112,7 +106,6 @@ export const remove = (folder: string, systemd: boolean): Effect.Effect<"removed
 const noteOf = (folder: string) => `${folder}.pool.json`
 const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(Pool))
 const encode = (pool: Pool) => `${JSON.stringify(pool)}\n`
-const units = "/etc/systemd/system"
 
 const format = (pool: Pool): Effect.Effect<boolean, Tool.ToolError | PlatformError.PlatformError> =>
   Effect.gen(function* () {
@@ -132,25 +125,20 @@ const unitOf = (folder: string) =>
 const mount = (pool: Pool, systemd: boolean): Effect.Effect<void, Tool.ToolError | PlatformError.PlatformError> =>
   Effect.gen(function* () {
     if (!systemd) return yield* Mounts.mount(pool.folder, ["-o", "loop,noatime", pool.file])
-    const unit = yield* unitOf(pool.folder)
-    yield* Files.replace(
-      `${units}/${unit}`,
-      [
-        "[Unit]",
-        "Description=Redd's pool of images and machines",
-        "[Mount]",
-        // In a unit, % begins a specifier and a space ends nothing here (systemd.unit(5)).
-        `What=${pool.file.replaceAll("%", "%%")}`,
-        `Where=${pool.folder.replaceAll("%", "%%")}`,
-        "Type=btrfs",
-        "Options=loop,noatime",
-        "[Install]",
-        "WantedBy=local-fs.target",
-        ""
-      ].join("\n")
-    )
-    yield* Tool.run("systemctl", ["daemon-reload"])
-    yield* Tool.run("systemctl", ["--quiet", "enable", "--now", unit])
+    const content = [
+      "[Unit]",
+      "Description=Redd's pool of images and machines",
+      "[Mount]",
+      // In a unit, % begins a specifier and a space ends nothing here (systemd.unit(5)).
+      `What=${pool.file.replaceAll("%", "%%")}`,
+      `Where=${pool.folder.replaceAll("%", "%%")}`,
+      "Type=btrfs",
+      "Options=loop,noatime",
+      "[Install]",
+      "WantedBy=local-fs.target",
+      ""
+    ].join("\n")
+    yield* Units.install([{ name: yield* unitOf(pool.folder), content }])
   })
 
 /** Has the loop device see the file's new size, and the file system fill it. */

@@ -4,6 +4,9 @@
  * A transient unit is always `--collect`ed: a failed one would keep its name until `reset-failed` (systemd-run(1)).
  */
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as PlatformError from "effect/PlatformError"
+import * as Files from "./Files.ts"
 import * as Tool from "./Tool.ts"
 
 export interface Transient {
@@ -54,3 +57,43 @@ export const journal = (unit: string, lines: number, sinceMs: number): Effect.Ef
     `--lines=${lines}`,
     `--since=@${Math.floor(sinceMs / 1000)}`
   ])
+
+/** A unit file of this host's administrator (systemd.unit(5), /etc/systemd/system). */
+export interface UnitFile {
+  readonly name: string
+  readonly content: string
+}
+
+/** Writes unit files, and has systemd start and enable those that say how ([Install]). The same again changes nothing. */
+export const install = (
+  files: ReadonlyArray<UnitFile>
+): Effect.Effect<"installed" | "unchanged", Tool.ToolError | PlatformError.PlatformError> =>
+  Effect.gen(function* () {
+    let changed = false
+    for (const { content, name } of files) {
+      const known = yield* Files.readText(`${folder}/${name}`)
+      if (Option.contains(known, content)) continue
+      yield* Files.replace(`${folder}/${name}`, content, 0o644)
+      changed = true
+    }
+    if (changed) yield* Tool.run("systemctl", ["daemon-reload"])
+    const enabled = files.filter(({ content }) => content.includes("[Install]")).map(({ name }) => name)
+    yield* Tool.run("systemctl", ["--quiet", "enable", "--now", ...enabled])
+    return changed ? "installed" : "unchanged"
+  })
+
+/** Stops, disables and deletes unit files. Absent is a success. */
+export const uninstall = (
+  names: ReadonlyArray<string>
+): Effect.Effect<"removed" | "absent", Tool.ToolError | PlatformError.PlatformError> =>
+  Effect.gen(function* () {
+    const there: Array<string> = []
+    for (const name of names) if (yield* Files.exists(`${folder}/${name}`)) there.push(name)
+    if (there.length === 0) return "absent"
+    yield* Tool.run("systemctl", ["--quiet", "disable", "--now", ...there])
+    for (const name of there) yield* Files.remove(`${folder}/${name}`)
+    yield* Tool.run("systemctl", ["daemon-reload"])
+    return "removed"
+  })
+
+const folder = "/etc/systemd/system"

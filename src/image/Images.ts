@@ -98,8 +98,8 @@ export class Images extends Context.Service<
     ): Effect.Effect<Image, ImageExists | Tool.ToolError | PlatformError.PlatformError>
     /** Removes an image and its generations. ImageInUse while a record names one, or while it is made. A second time is ImageNotFound. */
     remove(name: string): Effect.Effect<void, ImageNotFound | ImageInUse | Tree.TreeError>
-    /** Deletes what killed processes left in staging; returns what it was. */
-    readonly sweep: Effect.Effect<ReadonlyArray<string>, Tree.TreeError>
+    /** Deletes what killed processes left in staging, and generations that nothing uses; returns what it was. */
+    sweep(options: { readonly dryRun: boolean }): Effect.Effect<ReadonlyArray<string>, Tree.TreeError>
   }
 >()("redd/image/Images") {}
 
@@ -149,7 +149,7 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
       )
 
     /** Deletes what no link and no record leads to. Under the lock: a commit under way has its generation before its link. */
-    const sweepHeld = (name: string) =>
+    const sweepHeld = (name: string, dryRun = false) =>
       Effect.gen(function* () {
         const current = yield* find(name)
         const used = (yield* records.list).flatMap((listed) =>
@@ -159,6 +159,7 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
         const generations = (yield* Files.list(generationsOf(name))).map((each) => `${generationsOf(name)}/${each}`)
         const swept = generations.filter((path) => !kept.has(path))
         if (yield* Files.exists(stagingOf(name))) swept.push(stagingOf(name))
+        if (dryRun) return swept
         yield* Effect.forEach(swept, Tree.remove, { discard: true })
         if (generations.every((path) => swept.includes(path))) yield* Files.removeFolder(generationsOf(name))
         return swept
@@ -208,11 +209,11 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
             yield* sweepHeld(name)
           })
         ),
-      sweep: Effect.gen(function* () {
+      sweep: Effect.fn("Images.sweep")(function* ({ dryRun }: { readonly dryRun: boolean }) {
         const staged = yield* Files.list(`${folder}/.staging`)
         const names = new Set([...staged, ...(yield* Files.list(`${folder}/.generations`))])
         const swept = yield* Effect.forEach(names, (name) =>
-          Effect.scoped(Effect.andThen(holdStaging(name), sweepHeld(name))).pipe(
+          Effect.scoped(Effect.andThen(holdStaging(name), sweepHeld(name, dryRun))).pipe(
             Effect.catchTag("ImageInUse", () => Effect.succeed([]))
           )
         )

@@ -47,6 +47,7 @@ import * as Ranges from "./Ranges.ts"
 import * as Ready from "./Ready.ts"
 import * as Step from "./Step.ts"
 import { steps } from "./Steps.ts"
+import * as Strays from "./Strays.ts"
 import { formatSize } from "../record/Quantity.ts"
 
 /** What a machine shall be. What is absent is chosen by the host. */
@@ -138,6 +139,8 @@ export type ReleaseError =
   | RecordUnreadable
   | Tool.ToolError
   | PlatformError.PlatformError
+
+export type CollectError = ReleaseError | Step.StepError
 
 /** Machines and images below a state folder, which is made when it is not there. */
 export const layer = (stateFolder: string): Layer.Layer<Records | Images, StateUnusable> =>
@@ -241,13 +244,17 @@ export interface Collected {
  * processes left in staging, in the scrap folder and among the records. A live machine, and one that another process works on, is never touched.
  */
 export const collect = (options: {
+  /** Change nothing, and say what would be done. */
   readonly dryRun: boolean
+  /** Remove what has a machine's name and no record; otherwise it is only said. */
+  readonly removeStrays?: boolean | undefined
 }): Effect.Effect<
   {
     readonly collected: ReadonlyArray<Collected>
     /** Paths of what killed processes left beside the machines. */
     readonly deleted: ReadonlyArray<string>
-    readonly failed: ReadonlyArray<ReleaseError | Tree.TreeError>
+    readonly strays: ReadonlyArray<Strays.Stray>
+    readonly failed: ReadonlyArray<CollectError>
   },
   PlatformError.PlatformError,
   Records | Images
@@ -255,7 +262,7 @@ export const collect = (options: {
   Effect.gen(function* () {
     const records = yield* Records
     const collected: Array<Collected> = []
-    const failed: Array<ReleaseError | Tree.TreeError> = []
+    const failed: Array<CollectError> = []
     for (const listed of yield* records.list) {
       if (listed._tag === "Unreadable") {
         failed.push(listed.error)
@@ -275,17 +282,20 @@ export const collect = (options: {
       if (outcome._tag === "Success") collected.push(...Option.toArray(outcome.success))
       else if (outcome.failure._tag !== "MachineBusy") failed.push(outcome.failure)
     }
-    if (options.dryRun) return { collected, deleted: [], failed }
     const images = yield* Images
-    const attempt = <A>(sweep: Effect.Effect<A, Tree.TreeError>, otherwise: A) =>
+    const attempt = <A>(sweep: Effect.Effect<A, CollectError>, otherwise: A) =>
       Effect.catch(sweep, (error) => {
         failed.push(error)
         return Effect.succeed(otherwise)
       })
-    yield* attempt(records.sweep, undefined)
-    yield* attempt(Attempt.sweep(records.root), undefined)
-    const deleted = yield* attempt(images.sweep, [])
-    return { collected, deleted, failed }
+    if (!options.dryRun) {
+      yield* attempt(records.sweep, undefined)
+      yield* attempt(Attempt.sweep(records.root), undefined)
+      yield* attempt(Lock.sweep, undefined)
+    }
+    const deleted = yield* attempt(images.sweep(options), [])
+    const strays = yield* attempt(Strays.collect(records.root, options.removeStrays === true && !options.dryRun), [])
+    return { collected, deleted, strays, failed }
   })
 
 /** Units of the machine that have failed by now: it is used all the same, and a person may want to know. */

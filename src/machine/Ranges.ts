@@ -69,6 +69,8 @@ export const giveBack = (record: MachineRecord): Effect.Effect<void, PlatformErr
 export interface Lease {
   readonly path: string
   readonly record: string
+  /** The key of its machine. */
+  readonly key: string
 }
 
 /** Every lease on this host, of every state folder. */
@@ -78,7 +80,9 @@ export const leases: Effect.Effect<ReadonlyArray<Lease>, PlatformError.PlatformE
     for (const name of yield* Files.list(folder)) {
       const path = `${folder}/${name}`
       const record = yield* Files.readLink(path)
-      if (Option.isSome(record)) found.push({ path, record: record.value })
+      if (Option.isNone(record)) continue
+      const key = record.value.slice(record.value.lastIndexOf("/") + 1).replace(/\.json$/, "")
+      found.push({ path, record: record.value, key })
     }
     return found
   })

@@ -58,7 +58,8 @@ export const isMarked = (record: MachineRecord): Effect.Effect<boolean, Platform
 export const unmake = (record: MachineRecord): Effect.Effect<void, PlatformError.PlatformError> =>
   Files.remove(markOf(record))
 
-const folder = "/run/redd/ready"
+/** Where the marks are, of every state folder's machines. */
+export const folder = "/run/redd/ready"
 const markOf = ({ key }: MachineRecord) => `${folder}/${key}`
 
 /** The link names the machine and not only its key: a record that was put back is not the machine that it once was. */
