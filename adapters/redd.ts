@@ -1,100 +1,31 @@
 /**
- * The command `redd`: fronts and layers put together, and the one place where a process begins and ends.
+ * The command `redd`, which loads no more than the command line asks for: most of a start is loading.
  *
- * The first SIGINT, SIGTERM or SIGHUP interrupts, and finalizers run to their end; a command that runs something in a
- * machine takes the signal itself (`Invocation.claimSignal`), and a second one hurries it.
+ * `run` and `exec` have a bundle of their own, which leaves to the full one what it does not understand. Each lies beside
+ * its code cache, made by the build: Node's own compile cache (node:module) holds what a file compiles when it is loaded,
+ * and not the functions in it, which are most of the work. A cache that another Node made is not used.
  */
 import { readFileSync } from "node:fs"
-import { constants } from "node:os"
-import * as NodeServices from "@effect/platform-node/NodeServices"
-import * as Cause from "effect/Cause"
-import * as Deferred from "effect/Deferred"
-import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
-import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
-import * as CliError from "effect/cli/CliError"
-import * as Command from "effect/cli/Command"
-import { cli } from "./cli/Cli.ts"
-import { exitCodeOf } from "./cli/ExitCodes.ts"
-import { Invocation } from "./terminal/Invocation.ts"
-import { exitCodes, paragraph } from "./terminal/Paragraph.ts"
-import * as Presenter from "./terminal/Presenter.ts"
-import * as Say from "./terminal/Say.ts"
-import { version } from "./terminal/Version.ts"
+import { createRequire } from "node:module"
+import { Script } from "node:vm"
 
-const args = process.argv.slice(2)
-const dashes = args.indexOf("--")
+type Require = (name: string) => unknown
 
-/** What follows `--` as the kernel was given it: Node's argv has lost what is not UTF-8. */
-const operands = (): ReadonlyArray<Uint8Array> => {
-  const count = dashes < 0 ? 0 : args.length - dashes - 1
-  if (count === 0) return []
-  const words: Array<Uint8Array> = []
-  let rest: Uint8Array = readFileSync("/proc/self/cmdline")
-  for (let end = rest.indexOf(0); end >= 0; end = rest.indexOf(0)) {
-    words.push(rest.subarray(0, end))
-    rest = rest.subarray(end + 1)
-  }
-  return words.slice(-count)
+const builtin: Require = createRequire(import.meta.filename)
+const loaded = new Map<string, Record<string, unknown>>()
+
+const load = (name: string): Record<string, unknown> => {
+  const known = loaded.get(name)
+  if (known !== undefined) return known
+  const exports = {}
+  loaded.set(name, exports)
+  const file = `${import.meta.dirname}/${name}`
+  const script = new Script(readFileSync(file, "utf8"), { filename: file, cachedData: readFileSync(`${file}.cache`) })
+  const evaluate: (exports: object, require: Require) => void = script.runInThisContext()
+  evaluate(exports, (wanted) => (wanted.startsWith("./") ? load(wanted.slice(2)) : builtin(wanted)))
+  return exports
 }
 
-const first = Deferred.makeUnsafe<number>()
-const second = Deferred.makeUnsafe<void>()
-let claimed = false
-let code = 0
-
-const invocation = Invocation.of({
-  program: new URL("../bin/redd", import.meta.url).pathname,
-  operands: operands(),
-  claimSignal: Effect.suspend(() => {
-    claimed = true
-    return Deferred.await(first)
-  }),
-  secondSignal: Deferred.await(second),
-  exitWith: (wanted) => Effect.sync(() => void (code = wanted))
-})
-
-const program = Command.runWith(cli, { version })(args).pipe(
-  Effect.catchIf(CliError.isCliError, (error) =>
-    // The presenter has spoken already. Help that was asked for is no failure.
-    Effect.sync(
-      () =>
-        void (code = error._tag === "ShowHelp" && error.errors.length === 0 && args.length > 0 ? 0 : exitCodes.failed)
-    )
-  ),
-  Effect.catchCause((cause) => {
-    if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
-    const error = Cause.squash(cause)
-    return Effect.andThen(
-      Say.note(paragraph(error)),
-      Effect.sync(() => void (code = exitCodeOf(error)))
-    )
-  }),
-  Effect.provide(
-    Layer.mergeAll(
-      NodeServices.layer,
-      Presenter.layer,
-      Layer.succeed(Invocation, invocation),
-      Logger.layer([Logger.withConsoleError(Logger.formatLogFmt)])
-    )
-  )
-)
-
-const fiber = Effect.runFork(program)
-let signals = 0
-for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-  process.on(name, () => {
-    signals += 1
-    const number = constants.signals[name]
-    if (signals > 1) Deferred.doneUnsafe(second, Effect.void)
-    else Deferred.doneUnsafe(first, Effect.succeed(number))
-    if (signals > 1 || claimed) return
-    code = 128 + number
-    Effect.runFork(Fiber.interrupt(fiber))
-  })
-}
-fiber.addObserver((exit) =>
-  process.exit(Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause) ? code : exitCodes.failed)
-)
+const command = process.argv[2]
+const quick = command === "run" || command === "exec"
+if (!quick || load("redd-quick.cjs")["understood"] !== true) load("redd-full.cjs")

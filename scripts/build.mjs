@@ -1,24 +1,59 @@
-// Bundles the commands into dist/: one file each that needs nothing beside it but Node.
-import { mkdir, rm, writeFile } from "node:fs/promises"
+// Bundles the commands into dist/: files that need nothing beside them but Node.
+import { readFile, mkdir, rm, writeFile } from "node:fs/promises"
+import { setFlagsFromString } from "node:v8"
+import { Script } from "node:vm"
 import { rolldown } from "rolldown"
 
-const dist = new URL("../dist/", import.meta.url).pathname
+const top = new URL("../", import.meta.url).pathname
+const dist = `${top}dist/`
 await rm(dist, { recursive: true, force: true })
 await mkdir(dist, { recursive: true })
 
-const bundle = await rolldown({
-  input: new URL("../adapters/redd.ts", import.meta.url).pathname,
-  platform: "node",
-  logLevel: "warn"
-})
-await bundle.write({ file: `${dist}redd-main.mjs`, format: "esm", minify: true })
-await bundle.close()
+/** Bundles one entry, and says what went into each of its files. */
+const build = async (name) => {
+  const bundle = await rolldown({
+    input: { [name]: `${top}adapters/${name}.ts` },
+    platform: "node",
+    preserveEntrySignatures: "allow-extension",
+    logLevel: "warn",
+    // effect asks for the environment of a web page's bundler, and takes no for an answer.
+    transform: name === "redd" ? {} : { define: { "import.meta": "{}" } }
+  })
+  const { output } = await bundle.write({
+    dir: dist,
+    format: "cjs",
+    dynamicImportInCjs: false,
+    minify: true,
+    entryFileNames: "[name].cjs",
+    chunkFileNames: `${name}-[name].cjs`
+  })
+  await bundle.close()
+  return output
+    .filter(({ type }) => type === "chunk")
+    .map(({ dynamicImports, fileName, imports, modules }) => ({
+      file: fileName,
+      imports,
+      dynamicImports,
+      modules: Object.entries(modules)
+        .filter(([, { renderedLength }]) => renderedLength > 0)
+        .map(([id, { renderedLength }]) => ({ module: id.replace(top, ""), characters: renderedLength }))
+    }))
+}
 
-// The bundle is compiled once for all later starts (node:module, enableCompileCache).
-await writeFile(
-  `${dist}redd.mjs`,
-  `import { enableCompileCache } from "node:module"
-enableCompileCache(new URL("./compiled", import.meta.url).pathname)
-await import("./redd-main.mjs")
-`
-)
+/** Makes a file a function, as the loader in adapters/redd.ts wants it, and compiles all of it once for all starts. */
+const compile = async ({ file }) => {
+  const path = `${dist}${file}`
+  const code = `(function(exports,require){${await readFile(path, "utf8")}\n})`
+  setFlagsFromString("--no-lazy")
+  const script = new Script(code, { filename: path })
+  // A cache is of use only under the flags that it was made with.
+  setFlagsFromString("--lazy")
+  await writeFile(path, code)
+  await writeFile(`${path}.cache`, script.createCachedData())
+}
+
+const loader = await build("redd")
+const bundles = [...(await build("redd-quick")), ...(await build("redd-full"))]
+for (const bundle of bundles) await compile(bundle)
+// What each file holds and loads, for the test of what `redd run` reaches.
+await writeFile(`${dist}modules.json`, JSON.stringify([...loader, ...bundles], undefined, 2))

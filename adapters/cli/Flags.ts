@@ -1,6 +1,5 @@
 /** The flags that several commands share, and the state folder that they all work on. */
 import * as Config from "effect/Config"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -8,6 +7,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import { Machine, MachineRecord, Quantity } from "../../src/index.ts"
 import * as Configuration from "../terminal/Configuration.ts"
+import * as Assignment from "./Assignment.ts"
 
 /** Flags of every command. */
 export const shared = {
@@ -68,21 +68,10 @@ export const environment = (description: string) =>
   Flag.String("env").pipe(
     Flag.withDescription(description),
     Flag.withMetavar("NAME=VALUE"),
-    Flag.filterMap(
-      (text) => {
-        const at = text.indexOf("=")
-        return Option.filter(
-          Option.some([text.slice(0, at), text.slice(at + 1)] as const),
-          ([name]) => at > 0 && isVariable(name)
-        )
-      },
-      (text) => `"${text}" is not NAME=VALUE with a name of letters, digits and _`
-    ),
+    Flag.filterMap(Assignment.parse, (text) => `"${text}" is not NAME=VALUE with a name of letters, digits and _`),
     Flag.atLeast(0),
     Flag.map((pairs): Readonly<Record<string, string>> => Object.fromEntries(pairs))
   )
-
-const isVariable = Schema.is(MachineRecord.VariableName)
 
 const bind = (name: string, writable: boolean) =>
   Flag.String(name).pipe(
@@ -195,9 +184,3 @@ export const specOf = (
       boots: settings.boots
     }
   })
-
-/** `--grace`, else the configuration's. */
-export const graceOf = (
-  flag: Option.Option<Duration.Duration>,
-  settings: Configuration.Configuration
-): Duration.Duration => Option.getOrElse(flag, () => settings.grace)

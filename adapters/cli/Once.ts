@@ -3,9 +3,9 @@ import * as Effect from "effect/Effect"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import { Machine, MachineRecord } from "../../src/index.ts"
-import { commandFlags, runWords, words } from "./Exec.ts"
+import { commandFlags, words } from "./Exec.ts"
 import * as Flags from "./Flags.ts"
-import { operandsOf } from "./Running.ts"
+import { operandsOf, runWords } from "./Running.ts"
 
 /** `--env` is the command's, and there is no other in this machine. */
 const { env: _, ...machineFlags } = Flags.machine

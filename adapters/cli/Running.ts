@@ -1,11 +1,16 @@
-/** What `run`, `exec` and `once` share: a command's output on our own streams, signals, and how it ended. */
+/**
+ * What `run`, `exec` and `once` do, whoever has parsed their flags: a command's output on our own streams, signals, and
+ * how it ended. Loaded at each start of `redd run`: nothing here reaches effect's command line.
+ */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as PlatformError from "effect/PlatformError"
 import * as Schema from "effect/Schema"
-import { Descriptor, Exec, type MachineRecord } from "../../src/index.ts"
+import * as Stream from "effect/Stream"
+import { Descriptor, Exec, Files, type MachineRecord } from "../../src/index.ts"
+import type { Configuration } from "../terminal/Configuration.ts"
 import { Invocation } from "../terminal/Invocation.ts"
 import { endAsJson, endInWords } from "../terminal/Paragraph.ts"
 import * as Say from "../terminal/Say.ts"
@@ -38,19 +43,91 @@ export const operandsOf = (
         )
   )
 
-export interface Options {
-  readonly environment: Readonly<Record<string, string>>
-  readonly folder: Option.Option<string>
+/** The script that was to be run cannot be read. */
+export class ScriptUnreadable extends Schema.TaggedError<ScriptUnreadable>()("ScriptUnreadable", {
+  path: Schema.String,
+  reason: Schema.String
+}) {
+  override get message(): string {
+    return `Cannot read the script ${this.path}: ${this.reason}.`
+  }
+  get hint(): string {
+    return "name a file of this host, or - for standard input"
+  }
+}
+
+/** What `run` and `exec` can both be told of a command. */
+interface CommandFlags {
+  readonly env: Readonly<Record<string, string>>
   readonly timeout: Option.Option<Duration.Duration>
-  readonly grace: Duration.Duration
+  readonly grace: Option.Option<Duration.Duration>
   readonly json: boolean
 }
 
+/** The flags of `run`. */
+export interface ScriptFlags extends CommandFlags {
+  readonly shell: Option.Option<string>
+  readonly script: string
+  readonly label: Option.Option<string>
+}
+
+/** The flags of `exec`, and of `once` as far as they are the command's. */
+export interface WordsFlags extends CommandFlags {
+  readonly cwd: Option.Option<string>
+  readonly user: Option.Option<string>
+}
+
+/** What a configuration says about running. */
+type Settings = Pick<Configuration, "grace">
+
+/** Runs a script file, or what comes on our standard input, as the flags say. */
+export const runScript = (record: MachineRecord.MachineRecord, flags: ScriptFlags, settings: Settings) =>
+  Effect.gen(function* () {
+    const content = yield* readScript(flags.script)
+    if (Option.isSome(flags.label)) yield* Effect.logDebug(`run ${flags.label.value} in ${record.id}`)
+    yield* runHere(
+      record,
+      { _tag: "Script", content, shell: Option.getOrUndefined(flags.shell) },
+      flags,
+      undefined,
+      settings
+    )
+  })
+
+/** Runs words with our standard input, as the flags say. */
+export const runWords = (
+  record: MachineRecord.MachineRecord,
+  command: ReadonlyArray<string | Uint8Array>,
+  flags: WordsFlags,
+  settings: Settings
+) =>
+  runHere(
+    record,
+    { _tag: "Words", words: command, user: Option.getOrUndefined(flags.user), stdin: Descriptor.stdin },
+    flags,
+    Option.getOrUndefined(flags.cwd),
+    settings
+  )
+
+const readScript = (script: string): Effect.Effect<Uint8Array, ScriptUnreadable> =>
+  Effect.mapError(
+    script === "-"
+      ? Effect.map(Stream.runCollect(Descriptor.stdin), (chunks) => Buffer.concat(chunks))
+      : Files.readBytes(script),
+    (error) =>
+      new ScriptUnreadable({
+        path: script,
+        reason: error.reason._tag === "NotFound" ? "there is no such file" : error.message
+      })
+  )
+
 /** Runs a command and makes its end ours. */
-export const runHere = (
+const runHere = (
   record: MachineRecord.MachineRecord,
   command: Exec.Script | Exec.Words<PlatformError.PlatformError>,
-  options: Options
+  flags: CommandFlags,
+  folder: string | undefined,
+  settings: Settings
 ): Effect.Effect<void, Exec.ExecError, Invocation> =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -59,17 +136,17 @@ export const runHere = (
       const exit = yield* Exec.run(record, command, {
         stdout: (bytes) => Descriptor.write(1, bytes),
         stderr: (bytes) => Descriptor.write(2, bytes),
-        environment: options.environment,
-        folder: Option.getOrUndefined(options.folder),
-        timeout: Option.getOrUndefined(options.timeout),
-        grace: options.grace,
+        environment: flags.env,
+        folder,
+        timeout: Option.getOrUndefined(flags.timeout),
+        grace: Option.getOrElse(flags.grace, () => settings.grace),
         cancel: Effect.asVoid(Fiber.join(signal)),
         hurry: invocation.secondSignal
       })
       // As a shell would say it: 130 for Ctrl-C, 143 for SIGTERM.
       const code = exit._tag === "Cancelled" ? 128 + (yield* Fiber.join(signal)) : Exec.exitCode(exit)
       const words = endInWords(exit)
-      if (options.json) yield* Say.note(endAsJson(record.id, exit, code))
+      if (flags.json) yield* Say.note(endAsJson(record.id, exit, code))
       else if (words !== undefined) yield* Say.note(`redd: ${words}`)
       yield* invocation.exitWith(code)
     })

@@ -1,5 +1,5 @@
 /** /etc/redd/config.yaml: read, checked, and every mistake in it named by file, line and key. */
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
@@ -7,6 +7,7 @@ import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import { isNode, LineCounter, parseDocument } from "yaml"
 import { Files, MachineRecord, Quantity } from "../../src/index.ts"
+import * as Defaults from "./Defaults.ts"
 
 /** The configuration cannot be used. */
 export class ConfigurationInvalid extends Schema.TaggedError<ConfigurationInvalid>()("ConfigurationInvalid", {
@@ -71,12 +72,10 @@ export interface Configuration {
   readonly grace: Duration.Duration
 }
 
-export const defaultFile = "/etc/redd/config.yaml"
-
 /** The configuration in `file`. Only the default one may be absent. */
 export const load = (file: Option.Option<string>): Effect.Effect<Configuration, ConfigurationInvalid> =>
   Effect.gen(function* () {
-    const path = Option.getOrElse(file, () => defaultFile)
+    const path = Option.getOrElse(file, () => Defaults.file)
     const text = yield* Effect.mapError(
       Files.readText(path),
       (error) => new ConfigurationInvalid({ file: path, problems: [`${path}: ${error.message}`] })
@@ -121,7 +120,7 @@ const decode = Schema.decodeUnknownResult(File, { errors: "all", onExcessPropert
 const configuration = (file: typeof File.Type): Configuration => {
   const memoryBytes = Option.getOrUndefined(Quantity.size(String(file.limits?.memory ?? "")))
   return {
-    root: file.root ?? "/var/lib/redd",
+    root: file.root ?? Defaults.root,
     defaultImage: Option.fromUndefinedOr(file["default-image"]),
     backend: file.backend ?? "auto",
     engine: file.engine ?? "auto",
@@ -133,6 +132,6 @@ const configuration = (file: typeof File.Type): Configuration => {
     },
     reserveBytes: Option.getOrUndefined(Quantity.size(String(file.limits?.reserve ?? ""))),
     boots: file.limits?.boots,
-    grace: Option.getOrElse(Quantity.duration(String(file.grace ?? "10s")), () => Duration.seconds(10))
+    grace: Option.getOrElse(Quantity.duration(String(file.grace ?? "")), () => Defaults.grace)
   }
 }

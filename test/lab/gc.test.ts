@@ -142,7 +142,10 @@ describe("gc and others at once", () => {
       key
     )
     assert.strictEqual(JSON.parse((await succeeds(here.redd("list", "--json"))).stdout)[0].state, "dead")
-    assert.include((await succeeds(here.redd("gc", "--dry-run"))).stdout, 'would release machine "before" (host rebooted)')
+    assert.include(
+      (await succeeds(here.redd("gc", "--dry-run"))).stdout,
+      'would release machine "before" (host rebooted)'
+    )
     await succeeds(here.redd("gc"))
     assert.deepStrictEqual(await left(here), [])
   })

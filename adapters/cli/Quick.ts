@@ -1,0 +1,119 @@
+/**
+ * `run` and `exec` without effect's command line, which costs more to load than a command through the door takes.
+ *
+ * It understands command lines that are plainly right, and leaves all others to the full command line, whose words for a
+ * mistake are the only ones. What it understands, it understands as the full one does: a property test compares them.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { Files, Machine, MachineRecord, Quantity, Records } from "../../src/index.ts"
+import * as Defaults from "../terminal/Defaults.ts"
+import * as Assignment from "./Assignment.ts"
+import { operandsOf, runScript, runWords, type ScriptFlags, type WordsFlags } from "./Running.ts"
+
+/** A parsed command line. */
+export type Quick = {
+  readonly id: MachineRecord.MachineId
+  readonly root: Option.Option<string>
+  readonly config: Option.Option<string>
+} & (
+  | ({ readonly _tag: "Run" } & ScriptFlags)
+  | ({ readonly _tag: "Exec"; readonly command: ReadonlyArray<string> } & WordsFlags)
+)
+
+/** The command line, if it is one of the plain kind. */
+export const parse = (
+  args: ReadonlyArray<string>,
+  environment: Readonly<Record<string, string | undefined>>
+): Option.Option<Quick> =>
+  Option.gen(function* () {
+    const [name = "", ...rest] = args
+    const dashes = rest.indexOf("--")
+    const known = yield* Option.fromUndefinedOr(valued[name])
+    const { flags, json, operands } = yield* split(dashes < 0 ? rest : rest.slice(0, dashes), known)
+
+    const one = (flag: string) => Option.fromUndefinedOr(flags.get(flag)?.[0])
+    // A variable that is empty is not set.
+    const oneOr = (flag: string, variable: string) =>
+      Option.orElse(one(flag), () => Option.fromUndefinedOr(environment[variable] || undefined))
+    const duration = (flag: string) => every(Option.toArray(one(flag)), Quantity.duration)
+    const [timeout] = yield* duration("timeout")
+    const [grace] = yield* duration("grace")
+    const shared = {
+      id: yield* Option.flatMap(oneOr("id", "REDD_ID"), Schema.decodeUnknownOption(MachineRecord.MachineId)),
+      root: oneOr("root", "REDD_ROOT"),
+      config: oneOr("config", "REDD_CONFIG"),
+      env: Object.fromEntries(yield* every(flags.get("env") ?? [], Assignment.parse)),
+      timeout: Option.fromUndefinedOr(timeout),
+      grace: Option.fromUndefinedOr(grace),
+      json
+    }
+    if (name === "run") {
+      const [script, label, ...more] = operands
+      if (script === undefined || more.length > 0 || dashes >= 0) return yield* Option.none()
+      return { _tag: "Run", ...shared, shell: one("shell"), script, label: Option.fromUndefinedOr(label) } as const
+    }
+    const command = dashes < 0 ? [] : rest.slice(dashes + 1)
+    if (command.length === 0 || operands.length > 0) return yield* Option.none()
+    return { _tag: "Exec", ...shared, cwd: one("cwd"), user: one("user"), command } as const
+  })
+
+/** Does what the command line says. */
+export const perform = (quick: Quick) =>
+  Effect.gen(function* () {
+    const settings = yield* settingsOf(quick.config)
+    const runIt = Effect.gen(function* () {
+      const record = yield* Machine.attach(quick.id)
+      if (quick._tag === "Run") return yield* runScript(record, quick, settings)
+      yield* runWords(record, yield* operandsOf(quick.command), quick, settings)
+    })
+    yield* Effect.provide(runIt, Records.layer(Option.getOrElse(quick.root, () => settings.root)))
+  })
+
+/** What reads a configuration is loaded only where there is one. */
+const settingsOf = (config: Option.Option<string>) =>
+  Effect.gen(function* () {
+    const absent = Option.isNone(config) && !(yield* Files.exists(Defaults.file))
+    if (absent) return { root: Defaults.root, grace: Defaults.grace }
+    const Configuration = yield* Effect.promise(() => import("../terminal/Configuration.ts"))
+    return yield* Configuration.load(config)
+  })
+
+/** The flags that take a value; `env` may come more than once. `json` takes none. */
+const valued: Readonly<Record<string, ReadonlyArray<string>>> = {
+  run: ["config", "env", "grace", "id", "root", "shell", "timeout"],
+  exec: ["config", "cwd", "env", "grace", "id", "root", "timeout", "user"]
+}
+
+interface Split {
+  readonly flags: ReadonlyMap<string, ReadonlyArray<string>>
+  readonly json: boolean
+  readonly operands: ReadonlyArray<string>
+}
+
+const split = (words: ReadonlyArray<string>, known: ReadonlyArray<string>): Option.Option<Split> => {
+  const flags = new Map<string, Array<string>>()
+  const operands: Array<string> = []
+  let json = false
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at] ?? ""
+    if (word === "-" || /^[^-]/.test(word)) operands.push(word)
+    else if (word === "--json" && !json && !isBoolean(words[at + 1] ?? "")) json = true
+    else {
+      const [, flag = "", inline] = /^--([a-z]+)(?:=([^]+))?$/.exec(word) ?? []
+      const next = words[at + 1] ?? ""
+      const value = inline ?? (next === "-" || next.startsWith("-") ? "" : next)
+      if (!known.includes(flag) || value === "" || (flags.has(flag) && flag !== "env")) return Option.none()
+      if (inline === undefined) at++
+      flags.set(flag, [...(flags.get(flag) ?? []), value])
+    }
+  }
+  return Option.some({ flags, json, operands })
+}
+
+/** What the full command line would take for the value of `--json`. */
+const isBoolean = (word: string) => /^(true|false|yes|no|y|n|on|off|1|0)$/i.test(word)
+
+const every = <A, B>(all: ReadonlyArray<A>, parse: (each: A) => Option.Option<B>): Option.Option<ReadonlyArray<B>> =>
+  Option.all(all.map(parse))
