@@ -96,7 +96,7 @@ export const openWriter = (path: string): Effect.Effect<Writer, PlatformError.Pl
     (writer) => writer.close
   )
 
-/** Writes a line at once if the FIFO has a reader; false where it has none (ENXIO) or where it is full. */
+/** Writes a line at once if the FIFO has a reader; false where it has none (ENXIO, EPIPE) or where it is full. */
 export const tell = (path: string, line: string): Effect.Effect<boolean, PlatformError.PlatformError> =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -111,7 +111,8 @@ export const tell = (path: string, line: string): Effect.Effect<boolean, Platfor
     })
   ).pipe(
     Effect.catchIf(
-      (error) => error.reason._tag === "WouldBlock" || Files.isAbsent(error),
+      // BadResource: the reader went between the opening and the writing (EPIPE).
+      (error) => ["WouldBlock", "BadResource"].includes(error.reason._tag) || Files.isAbsent(error),
       () => Effect.succeed(false)
     )
   )

@@ -57,6 +57,7 @@ export const runFifos = ["stdin", "stdout", "stderr", "status", "done"] as const
 /**
  * The shell script that starts one run, and says how it ended.
  *
+ * - It begins with the one line that redd has put into `done`: of two that were started for one number, one gets it.
  * - An empty line on `status` says that it has opened its FIFOs: closed before, their content would be lost.
  * - Its own standard error is `status`: of a command that a signal killed a POSIX shell says so there before the number,
  *   which tells that from an exit code above 128.
@@ -70,7 +71,8 @@ export const startScript = ({ command, environment, folder, run, stdin }: Start)
   const add = (...words: ReadonlyArray<string | Uint8Array>) => lines.push(...words.map(bytesOf), newline)
   add("trap : TERM INT HUP")
   add(`d=/run/redd/${run} s=0`)
-  add(`exec 7<$d/done <${stdin ? "$d/stdin" : "/dev/null"} >$d/stdout 8>$d/stderr 9>$d/status 2>&9`)
+  add("exec 7<$d/done && read -r go <&7 || exit 0")
+  add(`exec <${stdin ? "$d/stdin" : "/dev/null"} >$d/stdout 8>$d/stderr 9>$d/status 2>&9`)
   add("echo >&9")
   add("HOME=/root USER=root LOGNAME=root")
   if (command._tag === "Script") {
@@ -118,7 +120,8 @@ const plainPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
  *
  * The FIFO is opened for reading and writing: a reader alone would see the end between two writers, and lose the run that
  * is announced just then. `setsid -f` and not `&`: a shell starts what it puts in the background with SIGINT ignored, for
- * ever. A number that was seen before has its cgroup, and is not started again.
+ * ever. The setsid of busybox has no -f, and an image that has no other lives with that. A number may come twice, when a
+ * door was killed that had taken it: `start` begins once.
  */
 const doorScript = `unset INVOCATION_ID JOURNAL_STREAM SYSTEMD_EXEC_PID MEMORY_PRESSURE_WATCH MEMORY_PRESSURE_WRITE NOTIFY_SOCKET
 unset LISTEN_FDS LISTEN_PID LISTEN_FDNAMES container container_uuid container_host_id container_host_version_id TERM
@@ -128,19 +131,22 @@ cgroup=/sys/fs/cgroup\${path%/}
 mkdir -p "$cgroup/door" && echo 0 >"$cgroup/door/cgroup.procs"
 echo +memory >"$cgroup/cgroup.subtree_control"
 exec 2>/dev/null 3<>$d/door.fifo
+forks=; setsid -f true && forks=-f
+start() { echo 0 >"$cgroup/$1/cgroup.procs"; exec setsid $forks /bin/sh $d/$1/start 3<&-; }
 while read -r n <&3; do
   case $n in ''|*[!0-9]*) continue;; esac
-  mkdir "$cgroup/$n" || continue
-  (echo 0 >"$cgroup/$n/cgroup.procs"; exec setsid -f /bin/sh $d/$n/start 3<&-)
+  mkdir -p "$cgroup/$n" || continue
+  if [ -n "$forks" ]; then (start "$n"); else (start "$n") & fi
 done
 `
 
 /**
- * The door where an init runs it. Killed inside, it comes back, and its runs go on (KillMode=process); one that runs out
- * of memory does not take the others with it.
+ * The door where an init runs it. Killed inside, it comes back, however often (StartLimitIntervalSec=0), and its runs go
+ * on (KillMode=process); one that runs out of memory does not take the others with it.
  */
 const doorUnit = `[Unit]
 Description=The door through which Redd runs commands
+StartLimitIntervalSec=0
 [Service]
 ExecStart=/bin/sh /run/redd/door
 Delegate=yes

@@ -44,10 +44,10 @@ export type Exit =
 /** The door does not listen although the machine runs: something inside keeps it from that. */
 export class DoorClosed extends Schema.TaggedError<DoorClosed>()("DoorClosed", { id: Schema.String }) {
   override get message(): string {
-    return `Machine "${this.id}" runs, but its door does not open.`
+    return `Machine "${this.id}" runs, but its door does not answer.`
   }
   get hint(): string {
-    return "something in the machine stopped redd-door.service; look with redd shell, or make the machine anew"
+    return "something in the machine stopped redd-door.service, or it has no room for another process; look with redd shell, or make the machine anew"
   }
 }
 
@@ -150,6 +150,7 @@ export const run = <E, E2>(
       const ended = yield* Effect.raceAllFirst([
         Effect.flatMap(status, (found) => judge(record, opened.cgroup, found)),
         machineGone(record),
+        insist(record, opened.run, Deferred.await(begun)),
         Effect.as(options.cancel ?? Effect.never, { _tag: "Cancelled" } as const),
         options.timeout === undefined
           ? Effect.never
@@ -210,6 +211,8 @@ const open = <E, E2>(
     const cgroup = `${doorCgroupOf(record)}/${run}`
     // Empty once the run and all that it left have ended; what still lives in it keeps it (EBUSY).
     yield* Effect.addFinalizer(() => Effect.ignore(Cgroup.remove(cgroup)))
+    const done = yield* Fifo.openWriter(`${folder}/done`)
+    yield* done.write(encoder.encode("go\n"))
     return {
       run,
       cgroup,
@@ -217,7 +220,7 @@ const open = <E, E2>(
       stderr: yield* Fifo.openReader(`${folder}/stderr`),
       status: yield* Fifo.openReader(`${folder}/status`),
       stdin: yield* Fifo.openWriter(`${folder}/stdin`),
-      done: yield* Fifo.openWriter(`${folder}/done`)
+      done
     }
   })
 
@@ -254,6 +257,23 @@ const knock = (record: MachineRecord, run: string): Effect.Effect<boolean, DoorC
       if (yield* Door.knock(record, run)) return true
       if (!(yield* hasPayload(record))) return false
       yield* Effect.sleep("10 millis")
+    }
+    return yield* new DoorClosed({ id: record.id })
+  })
+
+/**
+ * Announces the run again until it has begun: a door that was killed may have taken the number with it. DoorClosed when it
+ * has not begun after a minute: the door was stopped or replaced, or nothing can be forked.
+ */
+const insist = (
+  record: MachineRecord,
+  run: string,
+  begun: Effect.Effect<void>
+): Effect.Effect<never, DoorClosed | PlatformError.PlatformError> =>
+  Effect.gen(function* () {
+    for (let tries = 0; tries < 60; tries++) {
+      if (Option.isSome(yield* Effect.timeoutOption(begun, "1 second"))) return yield* Effect.never
+      yield* Door.knock(record, run)
     }
     return yield* new DoorClosed({ id: record.id })
   })

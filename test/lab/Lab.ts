@@ -1,6 +1,6 @@
 /** What lab tests say: a host, a state folder on it, redd in it, and the question that each test ends with. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
-import { mkdirSync, readdirSync, symlinkSync } from "node:fs"
+import { mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs"
 import { assert } from "@effect/vitest"
 import { rolldown } from "rolldown"
 
@@ -235,6 +235,28 @@ for path in "$cgroups"/machine.slice/redd-* "$cgroups"/redd/* /run/systemd/nspaw
 done
 exit 0
 `
+
+/** The most memory, in KiB, that a process with this in its command line has until the promise is kept. */
+export const peakOf = async (words: string, promise: Promise<unknown>): Promise<number> => {
+  let peakKb = 0
+  const watch = setInterval(() => {
+    for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+      try {
+        if (!readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").includes(words)) continue
+        peakKb = Math.max(peakKb, Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0))
+      } catch {
+        // It has just ended.
+      }
+    }
+  }, 50)
+  try {
+    await promise
+  } finally {
+    clearInterval(watch)
+  }
+  assert.isAbove(peakKb, 0)
+  return peakKb
+}
 
 /** Waits for a condition, with a bound. */
 export const until = async (

@@ -1,10 +1,9 @@
 /** Commands in a machine: what goes in, what comes out, how they end. */
-import { spawnSync } from "node:child_process"
 import { createHash, randomBytes } from "node:crypto"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { fullSuite, lab, left, type State, state, succeeds, until } from "./Lab.ts"
+import { fullSuite, lab, left, peakOf, type State, state, succeeds, until } from "./Lab.ts"
 
 let here: State
 const exec = (...command: ReadonlyArray<string>) => here.redd("exec", "--id", "m", "--", ...command)
@@ -122,15 +121,8 @@ describe("what comes out", () => {
     const child = here.host.start(["/bin/sh", "-c", measure, "sh", `${here.host.repository}/bin/redd`], {
       environment: { REDD_ROOT: here.root }
     })
-    let peakKb = 0
-    const watch = setInterval(() => {
-      for (const pid of pidsOf("exec --id m -- head"))
-        peakKb = Math.max(peakKb, Number(/VmRSS:\s+(\d+)/.exec(statusOf(pid))?.[1] ?? 0))
-    }, 50)
-    const { stdout } = await succeeds(child.outcome)
-    clearInterval(watch)
-    assert.strictEqual(stdout.trim(), "2000000000")
-    assert.isAbove(peakKb, 0)
+    const peakKb = await peakOf("exec --id m -- head", child.outcome)
+    assert.strictEqual((await succeeds(child.outcome)).stdout.trim(), "2000000000")
     assert.isBelow(peakKb, 300_000)
   })
 
@@ -348,16 +340,3 @@ describe("files", () => {
     }
   })
 })
-
-const pidsOf = (pattern: string): ReadonlyArray<string> => {
-  return spawnSync("pgrep", ["-f", pattern], { encoding: "utf8" })
-    .stdout.split("\n")
-    .filter((pid) => pid !== "")
-}
-const statusOf = (pid: string): string => {
-  try {
-    return readFileSync(`/proc/${pid}/status`, "utf8")
-  } catch {
-    return ""
-  }
-}
