@@ -9,7 +9,7 @@ import * as Option from "effect/Option"
 import type * as PlatformError from "effect/PlatformError"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { Descriptor, Exec, Files, type MachineRecord } from "../../src/index.ts"
+import { Descriptor, Exec, Files, type MachineRecord, Space } from "../../src/index.ts"
 import type { Configuration } from "../terminal/Configuration.ts"
 import { Invocation } from "../terminal/Invocation.ts"
 import { endAsJson, endInWords } from "../terminal/Paragraph.ts"
@@ -146,8 +146,13 @@ const runHere = (
       // As a shell would say it: 130 for Ctrl-C, 143 for SIGTERM.
       const code = exit._tag === "Cancelled" ? 128 + (yield* Fiber.join(signal)) : Exec.exitCode(exit)
       const words = endInWords(exit)
-      if (flags.json) yield* Say.note(endAsJson(record.id, exit, code))
+      const isFull = code !== 0 && exit._tag !== "MachineGone" && (yield* Space.isFull(record))
+      if (flags.json) yield* Say.note(endAsJson(record.id, exit, code, isFull))
       else if (words !== undefined) yield* Say.note(`redd: ${words}`)
+      if (isFull && !flags.json)
+        yield* Say.note(
+          `redd: the machine's disk is full (the file system of ${record.root}): the command may have failed for that`
+        )
       yield* invocation.exitWith(code)
     })
   )

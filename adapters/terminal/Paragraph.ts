@@ -41,7 +41,7 @@ export const endInWords = (exit: Exec.Exit): string | undefined => {
 }
 
 /** The same for a program. */
-export const endAsJson = (id: string, exit: Exec.Exit, exitCode: number): string => {
+export const endAsJson = (id: string, exit: Exec.Exit, exitCode: number, diskFull = false): string => {
   const { _tag, ...facts } = exit
   const ended = {
     Exited: "exited",
@@ -51,7 +51,7 @@ export const endAsJson = (id: string, exit: Exec.Exit, exitCode: number): string
     Cancelled: "cancelled",
     MachineGone: "machine-gone"
   }[_tag]
-  return JSON.stringify({ id, ended, ...facts, exitCode })
+  return JSON.stringify({ id, ended, ...facts, exitCode, ...(diskFull ? { diskFull } : {}) })
 }
 
 /** signal(7), the numbers of x86 and ARM. */

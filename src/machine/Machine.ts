@@ -45,10 +45,10 @@ import {
 import * as Exec from "./Exec.ts"
 import * as Ranges from "./Ranges.ts"
 import * as Ready from "./Ready.ts"
+import * as Space from "./Space.ts"
 import * as Step from "./Step.ts"
 import { steps } from "./Steps.ts"
 import * as Strays from "./Strays.ts"
-import { formatSize } from "../record/Quantity.ts"
 
 /** What a machine shall be. What is absent is chosen by the host. */
 export interface MachineSpec {
@@ -105,22 +105,8 @@ export class SpecInvalid extends Schema.TaggedError<SpecInvalid>()("SpecInvalid"
   }
 }
 
-/** Too little is free on the state folder's file system to begin with a machine. */
-export class SpaceShort extends Schema.TaggedError<SpaceShort>()("SpaceShort", {
-  root: Schema.String,
-  freeBytes: Schema.Number,
-  reserveBytes: Schema.Number
-}) {
-  override get message(): string {
-    return `Only ${formatSize(this.freeBytes)} are free at ${this.root}, and ${formatSize(this.reserveBytes)} are kept in reserve.`
-  }
-  get hint(): string {
-    return "free some space (redd gc, redd image remove), grow the pool (redd setup --pool), or lower limits.reserve"
-  }
-}
-
 export type AcquireError =
-  | SpaceShort
+  | Space.SpaceShort
   | MachineExists
   | MachineBusy
   | SpecInvalid
@@ -172,7 +158,7 @@ export const acquire = (
         if (yield* isReady(earlier.value)) return yield* new MachineExists({ id: spec.id })
         yield* undo(earlier.value)
       }
-      yield* checkSpace(records.root, spec.reserveBytes ?? defaultReserveBytes)
+      yield* Space.check(records.root, spec.reserveBytes ?? Space.defaultReserveBytes)
       yield* Lock.holdPlace("boots", spec.boots ?? Host.processors() * 2)
       return yield* Effect.retry(
         Effect.flatMap(describe(spec, owner), (record) => bring(record)),
@@ -315,18 +301,6 @@ export const failedUnits = (record: MachineRecord): Effect.Effect<ReadonlyArray<
 /** Longer than a machine takes to boot: who else holds the lock is at work. */
 const patience = Duration.seconds(120)
 const defaultBootTimeout = Duration.seconds(90)
-const defaultReserveBytes = 256 * 2 ** 20
-
-/** btrfs gives back what was deleted a little later: that is waited for before anything is refused. */
-const checkSpace = (root: string, reserveBytes: number) =>
-  Effect.gen(function* () {
-    const isShort = ({ freeBytes }: Files.FileSystem) => freeBytes < reserveBytes
-    const first = yield* Files.fileSystem(root)
-    if (!isShort(first)) return
-    if (first.magic === Tree.magic.btrfs) yield* Tree.awaitDeleted(root)
-    const found = yield* Files.fileSystem(root)
-    if (isShort(found)) return yield* new SpaceShort({ root, freeBytes: found.freeBytes, reserveBytes })
-  })
 
 /** Alive, and acquired to the end: what a second prepare must not touch. */
 const isReady = (record: MachineRecord) => Effect.map(state(record), (found) => found === "running")

@@ -16,7 +16,7 @@ import * as Files from "../host/Files.ts"
 import * as Host from "../host/Host.ts"
 import * as Lock from "../host/Lock.ts"
 import type * as Tool from "../host/Tool.ts"
-import { fileOf, type MachineId, MachineKey, MachineRecord } from "./MachineRecord.ts"
+import { fileOf, keyOf, type MachineId, MachineKey, MachineRecord } from "./MachineRecord.ts"
 
 /** A record is there and makes no sense: a newer redd wrote it, or something that is not redd. */
 export class RecordUnreadable extends Schema.TaggedError<RecordUnreadable>()("RecordUnreadable", {
@@ -98,9 +98,16 @@ export const layer = (stateFolder: string): Layer.Layer<Records, StateUnusable> 
         const file = fileOf({ root, key })
         const text = yield* Files.readText(file)
         if (Option.isNone(text)) return Option.none<MachineRecord>()
-        return Option.some(
-          yield* Effect.mapError(decode(text.value), (cause) => new RecordUnreadable({ key, file, cause }))
+        const record = yield* Effect.mapError(decode(text.value), (cause) => new RecordUnreadable({ key, file, cause }))
+        // All that undoes a machine is computed from its record: one that names another's things is not followed.
+        if (
+          record.key !== key ||
+          record.root !== root ||
+          keyOf(root, record.id) !== key ||
+          !record.cgroup.includes(key)
         )
+          return yield* new RecordUnreadable({ key, file, cause: "it names things of another machine" })
+        return Option.some(record)
       })
 
       return Records.of({
