@@ -59,6 +59,8 @@ export interface Running {
   signal(name: NodeJS.Signals): void
   /** Waits until what it wrote on standard output has this in it. */
   says(wanted: string): Promise<void>
+  /** What it has written on standard output. */
+  said(): string
 }
 
 const repository = new URL("../..", import.meta.url).pathname.replace(/\/$/, "")
@@ -96,6 +98,7 @@ const hostOf = (name: string, pid: number | undefined): Host => {
             : spawnSync("pgrep", ["-P", String(child.pid)], { encoding: "utf8" }).stdout.trim()
         process.kill(Number(target), name)
       },
+      said: () => text(stdout),
       says: (wanted) =>
         new Promise((resolve, reject) => {
           const look = () => {
@@ -208,7 +211,7 @@ export const left = async ({ host, root }: State): Promise<ReadonlyArray<string>
 }
 
 /** Everything that a machine of this state folder could have left, a line each. Keys are found in the state folder's leases and records. */
-const question = `
+export const question = `
 root=$1 earlier=$2
 grep -F " $root/" /proc/self/mountinfo | sed 's/^/mount: /'
 ls -A "$root/machines" 2>/dev/null | sed 's/^/folder: /'
