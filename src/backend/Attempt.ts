@@ -26,19 +26,26 @@ export const once = (
   Effect.gen(function* () {
     const verdict = `${root}/cache/${name}`
     const bootId = yield* Host.bootId
-    const [known, reason = ""] = Option.getOrElse(yield* Files.readText(verdict), () => "").split("\n")
-    if (known === bootId) return reason === "" ? Option.none() : Option.some(reason)
-    const found = yield* Effect.scoped(
-      Effect.andThen(
-        hold(root, Duration.seconds(30)),
-        Effect.ensuring(
+    const known = Effect.map(Files.readText(verdict), (text) => {
+      const [boot, reason = ""] = Option.getOrElse(text, () => "").split("\n")
+      return boot === bootId ? Option.some(reason === "" ? Option.none<string>() : Option.some(reason)) : Option.none()
+    })
+    const earlier = yield* known
+    if (Option.isSome(earlier)) return earlier.value
+    return yield* Effect.scoped(
+      Effect.gen(function* () {
+        yield* hold(root, patience)
+        // Who waited for the lock waited for the verdict: many begin at once after a reboot.
+        const meanwhile = yield* known
+        if (Option.isSome(meanwhile)) return meanwhile.value
+        const found = yield* Effect.ensuring(
           Effect.andThen(clear(root), Effect.andThen(Files.makeFolder(scrapOf(root), 0o700), trial(scrapOf(root)))),
           Effect.ignore(clear(root))
         )
-      )
+        yield* Files.replace(verdict, `${bootId}\n${Option.getOrElse(found, () => "")}`)
+        return found
+      })
     )
-    yield* Files.replace(verdict, `${bootId}\n${Option.getOrElse(found, () => "")}`)
-    return found
   })
 
 /** Takes away what a killed trial left; one that is under way is let be. */
@@ -46,6 +53,9 @@ export const sweep = (root: string): Effect.Effect<void, Tree.TreeError> =>
   Effect.scoped(Effect.andThen(hold(root, Duration.zero), clear(root))).pipe(
     Effect.catchTag("LockHeld", () => Effect.void)
   )
+
+/** Longer than each of the few trials of a host takes, together. */
+const patience = Duration.seconds(120)
 
 const scrapOf = (root: string) => `${root}/cache/scrap`
 
