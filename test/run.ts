@@ -40,7 +40,8 @@ const vitest = (project: string, environment?: Readonly<Record<string, string>>)
 const labTests = async (): Promise<boolean> => {
   console.log(`lab: starting ${suites.join(" and ")}`)
   try {
-    return await vitest("lab", { REDD_LAB: JSON.stringify(Lab.start(id, suites)) })
+    const environment = { REDD_LAB: JSON.stringify(Lab.start(id, suites)) }
+    return (await vitest("lab", environment)) && (await vitest("crowd", environment))
   } finally {
     Lab.stop(id)
     console.log("lab: stopped")

@@ -1,0 +1,40 @@
+/** Many at once: machines that are prepared together, and runs in parallel in some of them. */
+import { afterAll, assert, beforeAll, it } from "@effect/vitest"
+import { fullSuite, inotifyInstances, lab, left, type State, state } from "./Lab.ts"
+
+const machines = 60
+const used = 20
+const runs = 200
+
+let here: State
+let restore: () => void
+const ids = Array.from({ length: machines }, (_, n) => `m${n}`)
+
+beforeAll(() => {
+  restore = inotifyInstances(8192)
+  here = state(lab(fullSuite()), "btrfs")
+})
+afterAll(() => restore())
+
+/** What went wrong, each thing once. */
+const failures = (outcomes: ReadonlyArray<{ readonly code: number; readonly stderr: string }>, wanted = 0) => [
+  ...new Set(outcomes.filter(({ code }) => code !== wanted).map(({ code, stderr }) => `${code}: ${stderr}`))
+]
+
+it(`${machines} prepares at once are ${machines} machines; ${runs} runs at once in ${used} of them are each right`, async () => {
+  const prepared = await Promise.all(ids.map((id) => here.redd("prepare", "--id", id, "--image", "trixie")))
+  assert.deepStrictEqual(failures(prepared), [])
+  const answers = await Promise.all(
+    Array.from({ length: runs }, async (_, n) => {
+      const { code, stdout } = await here.script(`m${n % used}`, `echo run ${n}; echo also >&2; exit ${n % 7}`)
+      return `${code} ${stdout}`
+    })
+  )
+  assert.deepStrictEqual(
+    answers,
+    Array.from({ length: runs }, (_, n) => `${n % 7} run ${n}\n`)
+  )
+  const cleaned = await Promise.all(ids.map((id) => here.redd("cleanup", "--id", id)))
+  assert.deepStrictEqual(failures(cleaned), [])
+  assert.deepStrictEqual(await left(here), [])
+}, 300_000)
