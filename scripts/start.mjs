@@ -26,7 +26,9 @@ const scripts = {
   demo: "scripts/demo.mjs",
   test: "test/run.ts",
   build: "scripts/build.mjs",
-  check: "test/check.ts"
+  check: "test/check.ts",
+  power: "test/power/run.ts",
+  soak: "test/soak/run.ts"
 }
 
 const fail = (message, hint) => {
@@ -40,12 +42,10 @@ if (scripts[task] === undefined) fail(`There is no task ${task}.`, `npm run ${Ob
 if (arch !== "x64")
   fail(`The pinned Node is for x64, and this is ${arch}.`, "install Node 24 or newer and change scripts/start.mjs")
 
-if (task === "demo" || task === "test") {
-  if (process.getuid?.() !== 0)
-    fail(
-      `npm ${task === "demo" ? "run demo" : "test"} starts machines, and needs root for that.`,
-      `sudo npm ${task === "demo" ? "run demo" : "test"}`
-    )
+/** Tasks that start machines, as npm's arguments. */
+const asRoot = { demo: "run demo", test: "test", power: "run test:power", soak: "run test:soak" }[task]
+if (asRoot !== undefined) {
+  if (process.getuid?.() !== 0) fail(`npm ${asRoot} starts machines, and needs root for that.`, `sudo npm ${asRoot}`)
   const wanted =
     task === "demo" ? ["systemd-nspawn", "mmdebstrap", "mkfs.btrfs", "flock", "mount"] : Object.keys(packages)
   const folders = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".split(":")
