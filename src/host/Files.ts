@@ -156,12 +156,16 @@ export const remove = (path: string): Effect.Effect<void, PlatformError.Platform
 export const removeFolder = (path: string): Effect.Effect<void, PlatformError.PlatformError> =>
   attempt("rmdir", path, () => fs.rmdir(path)).pipe(absentIs<void>(undefined))
 
-/** rename(2): atomic within a file system. */
+/** rename(2): atomic within a file system. Once this returns, a power cut cannot lose it. */
 export const rename = (from: string, to: string): Effect.Effect<void, PlatformError.PlatformError> =>
   attempt("rename", from, async () => {
     await fs.rename(from, to)
     await syncFolder(to)
   })
+
+/** fsync(2) of the folder that `path` is in: that a name appeared there, or went, no power cut can undo from here on. */
+export const persistName = (path: string): Effect.Effect<void, PlatformError.PlatformError> =>
+  attempt("fsync", path, () => syncFolder(path))
 
 /** symlink(2): fails with AlreadyExists where the name is taken, so that it can serve as a claim. */
 export const link = (target: string, path: string): Effect.Effect<void, PlatformError.PlatformError> =>

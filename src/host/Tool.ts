@@ -248,6 +248,7 @@ const packages: Readonly<Record<string, string>> = {
   cp: "coreutils",
   mkfifo: "coreutils",
   flock: "util-linux",
+  sync: "coreutils",
   find: "findutils",
   mount: "mount",
   umount: "mount",

@@ -71,6 +71,10 @@ export const awaitDeleted = (path: string): Effect.Effect<void, Tool.ToolError> 
     Effect.asVoid(Tool.run("btrfs", ["filesystem", "sync", path]))
   )
 
+/** Writes a whole tree out to its disk, with all else of its file system (syncfs(2)): a power cut cannot lose it then. */
+export const persist = (path: string): Effect.Effect<void, Tool.ToolError> =>
+  Effect.asVoid(Tool.run("sync", ["--file-system", path]))
+
 /** Deletes a tree whole: nested and read-only subvolumes, immutable files and 0555 folders too. Absent is a success. */
 export const remove = (path: string): Effect.Effect<void, TreeError> =>
   Effect.gen(function* () {

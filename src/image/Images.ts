@@ -91,7 +91,10 @@ export class Images extends Context.Service<
      * ImageInUse while another process stages the same image. What a killed one left behind is deleted first.
      */
     stage(name: ImageName): Effect.Effect<string, ImageInUse | Tree.TreeError, Scope.Scope>
-    /** Settles a staged tree and makes it the current generation of a new image, by one rename. */
+    /**
+     * Settles a staged tree and makes it the current generation of a new image. After a power cut at any moment the
+     * image is whole or absent; once this returns, it is there.
+     */
     commit(
       name: ImageName,
       staged: string
@@ -182,6 +185,8 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
           const createdMs = yield* Clock.currentTimeMillis
           const stamp = new Date(createdMs).toISOString().replaceAll(/[^0-9]/g, "")
           yield* Files.makeFolder(generationsOf(name), 0o700)
+          // Its content before its name: a rename may reach the disk long before what was written (ext4's delayed allocation).
+          yield* Tree.persist(staged)
           yield* Files.rename(staged, `${generationsOf(name)}/${stamp}`)
           yield* Files.link(`.generations/${name}/${stamp}`, `${folder}/${name}`).pipe(
             Effect.catchIf(
@@ -189,6 +194,7 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
               () => Effect.fail(new ImageExists({ image: name }))
             )
           )
+          yield* Files.persistName(`${folder}/${name}`)
           return { name, generation: `${generationsOf(name)}/${stamp}`, createdMs }
         }),
       remove: (name) =>
@@ -200,12 +206,13 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
               listed._tag === "Record" && listed.record.image === image.name ? [`machine "${listed.record.id}"`] : []
             )
             if (users.length > 0) return yield* new ImageInUse({ image: name, users })
-            // The name first: a tree that is half deleted must not be found under it.
+            // The name first, on the disk too: a tree that is half deleted must not be found under it.
             const path = `${folder}/${name}`
             if (image.generation === path) {
               yield* Files.makeFolder(generationsOf(name), 0o700)
               yield* Files.rename(path, `${generationsOf(name)}/removed-${Digest.freshMachineId()}`)
             } else yield* Files.remove(path)
+            yield* Files.persistName(path)
             yield* sweepHeld(name)
           })
         ),

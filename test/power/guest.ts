@@ -4,12 +4,15 @@
  */
 import { spawnSync } from "node:child_process"
 import { existsSync, readdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { Exec, Images, Machine, MachineRecord, Tool } from "../../src/index.ts"
 import { differences, type Manifest, manifest } from "./Manifest.ts"
 import { type Found, line, parts, type Phase, signature } from "./Progress.ts"
 
 const root = "/var/lib/redd"
+/** The VM is emulated, on processors that may have something else to do. */
+const patience = Duration.minutes(5)
 const source = "/srv/image"
 const say = (worker: string, phase: Phase, subject: string) =>
   Effect.sync(() => console.log(line({ worker, phase, subject })))
@@ -52,7 +55,7 @@ const useMachines = (worker: string, boot: "init" | "none", n: string) =>
     const id = MachineRecord.MachineId.make(`${worker}-${n}`)
     for (;;) {
       yield* say(worker, "prepare", id)
-      const record = yield* Machine.acquire({ id, image: "trixie", boot })
+      const record = yield* Machine.acquire({ id, image: "trixie", boot, bootTimeout: patience })
       yield* say(worker, "ready", id)
       yield* say(worker, "run", id)
       const words = ["sh", "-c", "echo some output > /root/file; sync; cat /root/file"]
