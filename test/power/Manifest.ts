@@ -8,17 +8,18 @@ export type Manifest = Readonly<Record<string, string>>
 /** What a commit writes itself (Images, `settle`). */
 const settled = new Set(["etc/.updated", "var/.updated", "etc/machine-id"])
 
-/** The manifest of `tree`, or of these parts of it. */
-export const manifest = (tree: string, parts: ReadonlyArray<string> = [""]): Manifest => {
+/** The manifest of these parts of `tree`. */
+export const manifest = (tree: string, parts: ReadonlyArray<string>): Manifest => {
   const found: Record<string, string> = {}
   const waiting = [...parts]
   for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
     const file = `${tree}/${path}`
-    const stats = lstatSync(file)
+    const stats = lstatSync(file, { throwIfNoEntry: false })
+    if (stats === undefined) continue
     const owners = `${(stats.mode & 0o7777).toString(8)} ${stats.uid}:${stats.gid}`
     if (stats.isDirectory()) {
-      if (path !== "") found[path] = `folder ${owners}`
-      for (const name of readdirSync(file)) waiting.push(path === "" ? name : `${path}/${name}`)
+      found[path] = `folder ${owners}`
+      for (const name of readdirSync(file)) waiting.push(`${path}/${name}`)
     } else if (settled.has(path)) continue
     else if (stats.isSymbolicLink()) found[path] = `link ${readlinkSync(file)}`
     else if (stats.isFile()) found[path] = `file ${owners} ${stats.size} ${crc32(readFileSync(file))}`

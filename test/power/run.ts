@@ -125,10 +125,26 @@ const live = async (base: Base, disk: Disk, n: number, moment: Moment | undefine
   }
 }
 
-const cutsOn = async (folder: string, base: Base, fileSystem: string): Promise<ReadonlyArray<Row>> => {
-  const file = `${folder}/${fileSystem}.img`
+/** A state folder with an image, on a file system of its own: copying is quicker here than in the VM. */
+const makeStateFolder = (file: string, fileSystem: string) => {
   call("truncate", "--size=4G", file)
   call(`mkfs.${fileSystem}`, "-q", file)
+  const mounted = `${file}.mounted`
+  mkdirSync(mounted)
+  call("mount", "-o", "loop", file, mounted)
+  try {
+    mkdirSync(`${mounted}/images`)
+    if (fileSystem === "btrfs") call("btrfs", "-q", "subvolume", "create", `${mounted}/images/trixie`)
+    else mkdirSync(`${mounted}/images/trixie`)
+    call("cp", "-a", `${image}/.`, `${mounted}/images/trixie`)
+  } finally {
+    call("umount", mounted)
+  }
+}
+
+const cutsOn = async (folder: string, base: Base, fileSystem: string): Promise<ReadonlyArray<Row>> => {
+  const file = `${folder}/${fileSystem}.img`
+  makeStateFolder(file, fileSystem)
   const disk = await serve(file, `${folder}/${fileSystem}.socket`, random(Number(values.seed)))
   const rows: Array<Row> = []
   let before: Awaited<ReturnType<typeof live>> | undefined
@@ -192,8 +208,7 @@ const base = makeBase(`${folder}/vm`, {
   script,
   question,
   "power.mjs": await bundle(),
-  "manifest.json": JSON.stringify(manifest(image)),
-  "parts.json": JSON.stringify(manifest(image, parts))
+  "manifest.json": JSON.stringify(manifest(image, parts))
 })
 console.log(`power: ${kills} cuts on each of ${fileSystems.join(", ")}, --seed ${values.seed}\n${heading}`)
 const rows: Array<Row> = []
