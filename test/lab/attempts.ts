@@ -270,6 +270,11 @@ export const known: ReadonlyArray<{ readonly tried: string; readonly remedy: str
   },
   { tried: "connect to a port of the host's loopback", remedy: "`--network none`" },
   {
+    tried: "open a device node that an image brings",
+    remedy:
+      "`DevicePolicy=closed` refuses it under the managed engine; under the standalone nothing does: take images from who may have the host's devices"
+  },
+  {
     tried: "fill the disk",
     remedy: "a pool of a size of its own (`redd setup --pool`)"
   },

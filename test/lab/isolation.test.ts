@@ -148,6 +148,24 @@ describe("the host's sockets", () => {
   })
 })
 
+describe("a device node that an image brings", () => {
+  it.each([
+    { engine: "managed", hostOf: () => lab(fullSuite()), can: "refused" },
+    { engine: "standalone", hostOf: thisMachine, can: "read" }
+  ])("is $can under the $engine engine: it is said so", async ({ can, engine, hostOf }) => {
+    const here = state(hostOf(), "btrfs")
+    const node = `btrfs -q subvolume snapshot "$1/../images/trixie" "$1/images/node"
+      set -- "$1" $(sed -n 3p /proc/partitions); mknod -m 600 "$1/images/node/root/disk" b $2 $3`
+    await succeeds(here.host.run(["/bin/sh", "-ec", node, "node", here.root]))
+    await succeeds(here.redd("prepare", "--id", "n", "--image", "node", "--boot", "none", "--engine", engine))
+    const { code, stderr } = await here.script("n", "head -c 1 /root/disk >/dev/null")
+    await succeeds(here.redd("cleanup", "--id", "n"))
+    if (can === "read") assert.strictEqual(code, 0, stderr)
+    else assert.include(stderr, "not permitted")
+    assert.deepStrictEqual(await left(here), [])
+  })
+})
+
 describe("what a job leaves for the host to follow", () => {
   let here: State
   const canaryFile = () => `${here.root}/canary`
