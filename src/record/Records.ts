@@ -150,7 +150,11 @@ export const layer = (stateFolder: string): Layer.Layer<Records, StateUnusable> 
         hold: (key, id, patience) =>
           Lock.hold(key, patience).pipe(Effect.catchTag("LockHeld", () => Effect.fail(new MachineBusy({ id }))))
       })
-    }).pipe(Effect.mapError((error) => new StateUnusable({ root: stateFolder, reason: error.message })))
+    }).pipe(
+      Effect.catchTag("PlatformError", (error) =>
+        Effect.fail(new StateUnusable({ root: stateFolder, reason: Files.explain(error) }))
+      )
+    )
   )
 
 const isKey = Schema.is(MachineKey)
