@@ -4,6 +4,7 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import { Machine, MachineRecord } from "../../src/index.ts"
 import { commandFlags, words } from "./Exec.ts"
+import { explained } from "./Explained.ts"
 import * as Flags from "./Flags.ts"
 import { operandsOf, runWords } from "./Running.ts"
 
@@ -19,7 +20,8 @@ export const once = Command.make(
         Effect.gen(function* () {
           const operands = yield* operandsOf(flags.command)
           const id = MachineRecord.MachineId.make(`once-${crypto.randomUUID()}`)
-          const record = yield* Machine.make(yield* Flags.specOf(id, flags, settings))
+          const spec = yield* Flags.specOf(id, flags, settings)
+          const record = yield* explained(settings.root)(Machine.make(spec))
           yield* runWords(record, operands.length === 0 ? ["/bin/sh"] : operands, flags, settings)
         })
       )

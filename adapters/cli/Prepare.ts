@@ -4,13 +4,15 @@ import * as Effect from "effect/Effect"
 import * as Command from "effect/cli/Command"
 import { Engine, Machine, type MachineRecord } from "../../src/index.ts"
 import * as Say from "../terminal/Say.ts"
+import { explained } from "./Explained.ts"
 import * as Flags from "./Flags.ts"
 
 export const prepare = Command.make("prepare", { id: Flags.id, ...Flags.machine, json: Flags.json }, (flags) =>
   Flags.withState((settings) =>
     Effect.gen(function* () {
       const started = yield* Clock.currentTimeMillis
-      const record = yield* Machine.acquire(yield* Flags.specOf(flags.id, flags, settings))
+      const spec = yield* Flags.specOf(flags.id, flags, settings)
+      const record = yield* explained(settings.root)(Machine.acquire(spec))
       const seconds = ((yield* Clock.currentTimeMillis) - started) / 1000
       yield* Say.note(`redd: machine "${record.id}" is ready after ${seconds.toFixed(2)} s: ${describe(record)}`)
       yield* notes(record)
