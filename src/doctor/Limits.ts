@@ -100,14 +100,19 @@ const inotify = ({ limit, refused, used }: LimitFacts["inotify"], machines: numb
   return ok("inotify", `${limit} inotify instances, ${used} in use: enough for ${machines} machines`)
 }
 
-/** systemd-nspawn takes a key of root's for each machine. Inside, its system call filter refuses them (systemd-nspawn(1)). */
+/**
+ * Root's keys: systemd-nspawn takes one, its unit two (KeyringMode= of systemd.exec(5)). Inside a machine keyctl(2) is
+ * refused, so what other users may have does not matter.
+ */
 const keys = ({ limit, used }: LimitFacts["keys"], machines: number): Finding => {
-  const raised = raise("kernel.keys.root_maxkeys", Math.max(1_000_000, 2 * (used + machines)))
-  const message = `${used} of root's ${limit} keys are in use, and each machine takes one`
+  const raised = raise("kernel.keys.root_maxkeys", Math.max(1_000_000, 2 * (used + machines * keysPerMachine)))
+  const message = `${used} of root's ${limit} keys are in use, and each machine takes ${keysPerMachine}`
   if (limit - used < 1) return failed("keyrings", message, ...raised)
-  if (limit - used < machines) return warning("keyrings", message, ...raised)
+  if (limit - used < machines * keysPerMachine) return warning("keyrings", message, ...raised)
   return ok("keyrings", `${limit} keys for root, ${used} in use`)
 }
+
+const keysPerMachine = 3
 
 /** A machine's console is a pty; outside the first mount namespace kernel.pty.reserve of them cannot be had. */
 const ptys = ({ limit, reserved, used }: LimitFacts["ptys"], machines: number): Finding => {
