@@ -39,13 +39,15 @@ export const suspects = (facts: LimitFacts, said: string): ReadonlyArray<Finding
   const found = limits(facts, 1)
   if (!isInotify(said) || found.some(({ check, status }) => check === "inotify" && status === "failed")) return found
   const { limit, used } = facts.inotify
-  const message = `inotify instances ran out while it booted, as its console says: root may have ${limit}, and ${used} are in use by others`
+  const message = `inotify instances most likely ran out while it booted ("Too many open files"): root may have ${limit}, of which others use ${used}`
   return [failed("inotify", message, ...raise("fs.inotify.max_user_instances", Math.max(8192, 2 * limit))), ...found]
 }
 
-/** What systemd says when it gets no inotify instance, or no manager for want of one. */
-const isInotify = (said: string): boolean =>
-  /allocate manager object: Too many open files|inotify[^\n]*: Too many open files|EMFILE/i.test(said)
+/**
+ * What systemd and dbus-daemon say when they get no inotify instance: strerror(3) of EMFILE. That nothing of a machine
+ * has opened too many files while it boots is as good as sure.
+ */
+const isInotify = (said: string): boolean => said.includes("Too many open files")
 
 /** Reads the facts: some small files, and the descriptors of each process. */
 export const read: Effect.Effect<LimitFacts, PlatformError.PlatformError> = Effect.gen(function* () {
@@ -107,7 +109,7 @@ const inotify = ({ limit, refused, used }: LimitFacts["inotify"], machines: numb
 const keys = ({ limit, used }: LimitFacts["keys"], machines: number): Finding => {
   const raised = raise("kernel.keys.root_maxkeys", Math.max(1_000_000, 2 * (used + machines * keysPerMachine)))
   const message = `${used} of root's ${limit} keys are in use, and each machine takes ${keysPerMachine}`
-  if (limit - used < 1) return failed("keyrings", message, ...raised)
+  if (limit - used < keysPerMachine) return failed("keyrings", message, ...raised)
   if (limit - used < machines * keysPerMachine) return warning("keyrings", message, ...raised)
   return ok("keyrings", `${limit} keys for root, ${used} in use`)
 }
