@@ -133,7 +133,7 @@ const namespaces = (most: LimitFacts["namespaces"], machines: number): ReadonlyA
   const few = Object.entries(most).filter(([, limit]) => limit < wanted)
   if (few.length === 0) return [ok("namespaces", `enough of each kind for ${machines} machines`)]
   return few.map(([kind, limit]) => {
-    const raised = raise(`user.max_${kind}_namespaces`, 2 * wanted)
+    const raised = raise(`user.max_${kind}_namespaces`, Math.max(16_384, 2 * wanted))
     if (limit === 0) return failed("namespaces", `${kind} namespaces are turned off on this host`, ...raised)
     return warning("namespaces", `${limit} ${kind} namespaces are few for ${machines} machines`, ...raised)
   })
