@@ -11,8 +11,14 @@ export default defineConfig({
       { extends: true, test: { name: "unit", include: ["test/unit/**/*.test.ts"] } },
       {
         extends: true,
-        // A machine emulated on two cores, that may have something else to do.
-        test: { name: "vm", include: ["test/vm/**/*.test.ts"], testTimeout: 600_000, hookTimeout: 600_000 }
+        // A machine emulated on two cores, that may have something else to do: one after the other.
+        test: {
+          name: "vm",
+          include: ["test/vm/**/*.test.ts"],
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
+          maxWorkers: 1
+        }
       },
       {
         extends: true,
