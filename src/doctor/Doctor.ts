@@ -91,10 +91,10 @@ export const suspect = (options: {
   })
 
 /** The findings of a check; where it cannot be made, that. */
-const checked = <E extends { readonly message: string }>(
+const checked = <E extends { readonly message: string }, R>(
   check: string,
-  findings: Effect.Effect<ReadonlyArray<Finding>, E>
-): Effect.Effect<ReadonlyArray<Finding>> =>
+  findings: Effect.Effect<ReadonlyArray<Finding>, E, R>
+): Effect.Effect<ReadonlyArray<Finding>, never, R> =>
   Effect.catch(findings, (error) =>
     Effect.succeed([failed(check, error.message, Predicate.hasProperty(error, "hint") ? String(error.hint) : "")])
   )
@@ -141,6 +141,6 @@ const ofState = ({ backend, isolation }: Options) =>
       Effect.map(Cloning.read(backend ?? "auto", proposal, list.length > 0), (facts) => [Cloning.cloning(facts)])
     )
     const images = checked("images", Effect.map(ImageChecks.read(list), ImageChecks.images))
-    const machines = yield* Effect.map(Machines.read, Machines.machines)
-    return [...(yield* cloning), ...(yield* images), ...machines]
+    const machines = checked("machines", Effect.map(Machines.read, Machines.machines))
+    return [...(yield* cloning), ...(yield* images), ...(yield* machines)]
   })
