@@ -37,7 +37,8 @@ export const doctor = Command.make(
         isolation: settings.isolation,
         backend: settings.backend,
         engine: settings.engine,
-        machines: Option.getOrUndefined(machines)
+        machines: Option.getOrUndefined(machines),
+        reserveBytes: settings.reserveBytes
       })
       const before = yield* examine
       if (fix) yield* mend(before, settings)

@@ -11,7 +11,6 @@ import * as Engines from "../engine/Engines.ts"
 import * as Host from "../host/Host.ts"
 import * as Files from "../host/Files.ts"
 import * as Tree from "../host/Tree.ts"
-import * as Versions from "../host/Versions.ts"
 import { Images, layer as imagesLayer } from "../image/Images.ts"
 import type { BackendName, EngineName, Isolation } from "../record/MachineRecord.ts"
 import { layer as recordsLayer, Records } from "../record/Records.ts"
@@ -38,14 +37,14 @@ export interface Options {
   readonly engine?: EngineName | "auto" | undefined
   /** How many machines are wanted at once; 4 for each processor when absent, and at least 16. */
   readonly machines?: number | undefined
-  /** Bytes that shall stay free on the state folder's file system; 1 GiB when absent. */
+  /** Bytes that shall stay free on the state folder's file system; 256 MiB when absent. */
   readonly reserveBytes?: number | undefined
 }
 
 /** Looks at everything, changes nothing that stays. A state folder that is not there is made. */
 export const examine = (options: Options): Effect.Effect<ReadonlyArray<Finding>> =>
   Effect.gen(function* () {
-    const machines = options.machines ?? Math.max(16, 4 * Versions.processors())
+    const machines = options.machines ?? Math.max(16, 4 * Host.processors())
     const state = Layer.provideMerge(imagesLayer, recordsLayer(options.root))
     const groups = [
       yield* checked("root", Effect.sync(root)),

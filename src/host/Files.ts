@@ -215,6 +215,15 @@ export const fileSystem = (path: string): Effect.Effect<FileSystem, PlatformErro
     })
   )
 
+/** True where the folder is on a file system that is mounted read-only, or that went read-only (EROFS of access(2)). */
+export const isReadOnly = (path: string): Effect.Effect<boolean> =>
+  Effect.promise(() =>
+    fs.access(path, constants.W_OK).then(
+      () => false,
+      (cause) => cause instanceof Error && "code" in cause && cause.code === "EROFS"
+    )
+  )
+
 /** open(2) with these flags: a bare descriptor, for who hands it on. */
 export const openDescriptor = (path: string, flags: number): Effect.Effect<number, PlatformError.PlatformError> =>
   Effect.callback((resume) => {

@@ -1,5 +1,4 @@
 /** Versions of what Redd stands on, as each says of itself; None where it is not installed or says something else. */
-import { availableParallelism } from "node:os"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as PlatformError from "effect/PlatformError"
@@ -28,9 +27,6 @@ export const kernel: Effect.Effect<Option.Option<Version>, PlatformError.Platfor
 /** True where `version` is `least` or later. */
 export const isAtLeast = (version: Version, least: Version): boolean =>
   version[0] > least[0] || (version[0] === least[0] && version[1] >= least[1])
-
-/** Processors that we may run on. */
-export const processors = (): number => availableParallelism()
 
 const said = (tool: string, pattern: RegExp): Effect.Effect<Option.Option<Version>> =>
   Tool.run(tool, ["--version"]).pipe(

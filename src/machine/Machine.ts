@@ -316,10 +316,13 @@ const whyCollect = (
   record: MachineRecord
 ): Effect.Effect<Option.Option<Collected["reason"]>, PlatformError.PlatformError> =>
   Effect.gen(function* () {
+    const isMarked = yield* Ready.isMarked(record)
+    if (!(yield* Engine.hasPayload(record))) {
+      if (record.bootId !== (yield* Host.bootId)) return Option.some("host rebooted")
+      return Option.some(isMarked ? "dead" : "unfinished")
+    }
     // We hold the lock: whoever was making it, or releasing it, is dead.
-    if (record.bootId !== (yield* Host.bootId)) return Option.some("host rebooted")
-    if (!(yield* Ready.isMarked(record))) return Option.some("unfinished")
-    if (!(yield* Engine.hasPayload(record))) return Option.some("dead")
+    if (!isMarked) return Option.some("unfinished")
     if (record.owner !== undefined && !(yield* Host.isAlive(record.owner))) return Option.some("owner gone")
     return Option.none()
   })

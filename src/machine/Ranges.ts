@@ -10,6 +10,7 @@ import * as Option from "effect/Option"
 import type * as PlatformError from "effect/PlatformError"
 import * as Schema from "effect/Schema"
 import * as Files from "../host/Files.ts"
+import * as Subordinates from "../host/Subordinates.ts"
 import {
   endOfRanges,
   fileOf,
@@ -25,7 +26,7 @@ const count = (endOfRanges - firstRange) / rangeSize
 /** A range that is free now, from one that the key decides on. */
 export const choose = (key: MachineKey): Effect.Effect<number, PlatformError.PlatformError> =>
   Effect.gen(function* () {
-    const reserved = parseSubordinates(Option.getOrElse(yield* Files.readText("/etc/subuid"), () => ""))
+    const reserved = yield* Subordinates.read
     const start = Number.parseInt(key.slice(-8), 16) % count
     for (let tried = 0; tried < count; tried++) {
       const range = firstRange + ((start + tried) % count) * rangeSize
@@ -88,12 +89,4 @@ export const leases: Effect.Effect<ReadonlyArray<Lease>, PlatformError.PlatformE
   })
 )
 
-/** `name:first:count` lines of subuid(5), as first and end. */
-export const parseSubordinates = (text: string): ReadonlyArray<readonly [number, number]> =>
-  text.split("\n").flatMap((line) => {
-    const [, first, size] = line.split(":")
-    return isCount(first) && isCount(size) ? [[Number(first), Number(first) + Number(size)] as const] : []
-  })
-
-const isCount = Schema.is(Schema.String.pipe(Schema.check(Schema.isPattern(/^\d+$/))))
 const leaseOf = ({ isolation, key, range }: MachineRecord) => `${folder}/${isolation === "none" ? key : range}`

@@ -14,7 +14,7 @@ interface Finding {
  * parameters with the machine that it is on: nothing in there can set one, but where a test pretends.
  */
 const inMounts = (script: string) => {
-  const guard = "mount --bind /proc/sys /proc/sys; mount -o remount,bind,ro /proc/sys; "
+  const guard = "mount --rbind /proc/sys /proc/sys; mount -o remount,bind,ro /proc/sys; "
   return ["unshare", "--mount", "/bin/sh", "-ec", guard + script, "around"]
 }
 

@@ -7,7 +7,7 @@ const areas = {
   engine: ["host", "record", "engine"],
   machine: ["host", "record", "image", "backend", "engine", "machine"],
   build: ["host", "record", "image", "machine", "build"],
-  doctor: ["host", "record", "backend", "engine", "image", "build", "doctor"],
+  doctor: ["host", "record", "backend", "engine", "image", "machine", "build", "doctor"],
   slice: ["host", "slice"]
 }
 const fronts = new Set(["cli", "gitlab", "player", "nspawn-runner"])

@@ -86,12 +86,14 @@ const folderOf = (facts: { readonly freeBytes?: number; readonly freeFiles?: num
       root: "/state",
       readOnly: facts.readOnly ?? false,
       space: {
+        magic: 0,
         freeBytes: facts.freeBytes ?? 2 ** 40,
-        totalBytes: 2 ** 41,
-        freeFiles: Option.fromUndefinedOr(facts.freeFiles)
+        sizeBytes: 2 ** 41,
+        inodes: facts.freeFiles === undefined ? 0 : 2_000_000,
+        freeInodes: facts.freeFiles ?? 0
       }
     },
-    2 ** 30
+    2 ** 28
   )
 
 describe("the state folder", () => {
@@ -99,10 +101,10 @@ describe("the state folder", () => {
     assert.deepStrictEqual(statuses(folderOf({})), ["state: ok", "space: ok"])
     assert.deepStrictEqual(statuses(folderOf({ freeFiles: 1_000_000 })), ["state: ok", "space: ok", "inodes: ok"])
   })
-  it("below the reserve is a warning, with nothing left a failure", () => {
+  it("with little left is a warning, below the reserve a failure, as prepare's", () => {
     assert.strictEqual(folderOf({ freeBytes: 2 ** 29 })[1]?.status, "warning")
-    assert.include(folderOf({ freeBytes: 2 ** 29 })[1]?.message, "the reserve of 1G")
-    assert.strictEqual(folderOf({ freeBytes: 0 })[1]?.status, "failed")
+    assert.strictEqual(folderOf({ freeBytes: 2 ** 27 })[1]?.status, "failed")
+    assert.include(folderOf({ freeBytes: 2 ** 27 })[1]?.message, "the reserve of 256M")
     assert.strictEqual(folderOf({ freeFiles: 500 })[2]?.status, "warning")
     assert.strictEqual(folderOf({ freeFiles: 0 })[2]?.status, "failed")
   })
@@ -160,15 +162,16 @@ describe("images", () => {
 
 describe("machines", () => {
   it("that are stale are gc's, and named with the reason", () => {
-    const [found] = machines({ alive: 1, stale: [{ id: "job 7", reason: "dead" }], unreadable: [] })
+    const [found] = machines({ alive: 1, stale: [{ id: "job 7", reason: "dead" }], strays: [], unreadable: [] })
     assert.strictEqual(found?.status, "warning")
     assert.include(found?.message, '"job 7" (dead)')
     assert.strictEqual(found?.remedy, "redd gc")
     assert.deepStrictEqual(found?.mend, { _tag: "Collect" })
   })
   it("whose record cannot be read are each a warning", () => {
-    const found = machines({ alive: 0, stale: [], unreadable: [{ message: "Cannot read it.", hint: "repair it" }] })
-    assert.deepStrictEqual(statuses(found), ["machines: ok", "record: warning"])
+    const unreadable = [{ message: "Cannot read it.", hint: "repair it" }]
+    const found = machines({ alive: 0, stale: [], strays: ["x-1"], unreadable })
+    assert.deepStrictEqual(statuses(found), ["machines: ok", "strays: warning", "record: warning"])
   })
 })
 

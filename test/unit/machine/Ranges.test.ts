@@ -1,9 +1,0 @@
-import { assert, it } from "@effect/vitest"
-import { parseSubordinates } from "../../../src/machine/Ranges.ts"
-
-it("subuid(5) is read line by line, and what is no range is passed over", () => {
-  assert.deepStrictEqual(parseSubordinates("pi:100000:65536\n# no\nbad:x:1\nq:1:\n\nroot:1000000:10"), [
-    [100_000, 165_536],
-    [1_000_000, 1_000_010]
-  ])
-})
