@@ -279,8 +279,13 @@ export const collect = (options: {
       yield* attempt(Attempt.sweep(records.root), undefined)
       yield* attempt(Lock.sweep, undefined)
     }
-    const deleted = yield* attempt(images.sweep(options), [])
-    const strays = yield* attempt(Strays.collect(records.root, options.removeStrays === true && !options.dryRun), [])
+    const deleted = [
+      ...(yield* attempt(images.sweep(options), [])),
+      ...(yield* attempt(Strays.sweep(records.root, options), []))
+    ]
+    const found = yield* attempt(Strays.collect(records.root, options.removeStrays === true && !options.dryRun), [])
+    // What a dry run leaves there has been said.
+    const strays = found.filter((stray) => !stray.found.every((path) => deleted.includes(path)))
     return { collected, deleted, strays, failed }
   })
 

@@ -2,7 +2,7 @@
  * Strays: what has a machine's name on this host, or lies where machines do, and has no record.
  *
  * Redd leaves none, whoever is killed: a record outlives all that it names. They come from records that somebody deleted
- * or lost. Other state folders of the host have machines too: theirs have a lease as long as they have a name, and what
+ * or lost, and are removed by who wants that; but for a folder alone, which comes from a power cut. Other state folders of the host have machines too: theirs have a lease as long as they have a name, and what
  * runs is ours only if it runs on a tree of ours.
  */
 import * as Duration from "effect/Duration"
@@ -46,6 +46,35 @@ export const collect = (
       if (stray.found.length > 0) strays.push(stray)
     }
     return strays
+  })
+
+/**
+ * Deletes folders that have a key's name, no record, and nothing in /run: a power cut brought them back. btrfs may have the
+ * end of a record on its disk before the end of the tree: the one is in its log once another record is stored, the other
+ * waits for its next transaction. Returns what they are. A machine whose record somebody deleted has its lease, until
+ * the host reboots.
+ */
+export const sweep = (
+  root: string,
+  options: { readonly dryRun: boolean }
+): Effect.Effect<ReadonlyArray<string>, EngineError | Tree.TreeError> =>
+  Effect.gen(function* () {
+    const swept: Array<string> = []
+    for (const name of yield* Files.list(`${root}/machines`)) {
+      if (!isKey(name) || (yield* Files.exists(fileOf({ root, key: name })))) continue
+      const folder = `${root}/machines/${name}`
+      yield* Effect.gen(function* () {
+        yield* Lock.hold(name, Duration.zero)
+        const { found } = yield* examine(root, name, false)
+        if (found.length !== 1 || found[0] !== folder) return
+        if (!options.dryRun) yield* Tree.remove(folder)
+        swept.push(folder)
+      }).pipe(
+        Effect.scoped,
+        Effect.catchTag("LockHeld", () => Effect.void)
+      )
+    }
+    return swept
   })
 
 /** Names that machines have on this host, of whatever state folder. */
@@ -127,6 +156,7 @@ const runsOn = (tree: string, cgroup: string): Effect.Effect<boolean, PlatformEr
     return false
   })
 
+const isKey = Schema.is(MachineKey)
 const isIn = (root: string, lease: Ranges.Lease): boolean => lease.record.startsWith(`${root}/records/`)
 const parentOf = (path: string): string => path.slice(0, path.lastIndexOf("/"))
 const anyKey = MachineKey.make("any-0000000000000000")

@@ -68,13 +68,22 @@ describe("other state folders", () => {
 
 describe("things that lie about", () => {
   beforeEach(() => shell(here, 'mkdir -p "$1/machines/what is this/x" /run/systemd/nspawn/unix-export'))
+  const key = "gone-00112233445566aa"
   it("a folder among the machines, an empty cgroup, what nspawn left: strays", async () => {
-    const key = "gone-00112233445566aa"
     await shell(here, 'mkdir -p "/sys/fs/cgroup/redd/$2" "/run/systemd/nspawn/unix-export/$2"', key)
     await shell(here, 'mount -t tmpfs none "/run/systemd/nspawn/unix-export/$2"', key)
     const { stdout } = await succeeds(here.redd("gc", "--remove-strays"))
     assert.include(stdout, `removed stray what is this: ${here.root}/machines/what is this\n`)
     assert.include(stdout, `removed stray ${key}: /sys/fs/cgroup/redd/${key}, /run/systemd/nspawn/unix-export/${key}\n`)
+    assert.deepStrictEqual(await left(here), [])
+  })
+  it("a machine's folder alone, which a power cut brought back, is deleted by gc", async () => {
+    await shell(here, 'rmdir "$1/machines/what is this/x" "$1/machines/what is this"; mkdir "$1/machines/$2"', key)
+    await shell(here, 'btrfs -q subvolume create "$1/machines/$2/root"; touch "$1/machines/$2/root/file"', key)
+    const folder = `${here.root}/machines/${key}`
+    assert.strictEqual((await succeeds(here.redd("gc", "--dry-run"))).stdout, `would delete ${folder}\n`)
+    assert.isAbove((await left(here)).length, 0)
+    assert.strictEqual((await succeeds(here.redd("gc"))).stdout, `deleted ${folder}\n`)
     assert.deepStrictEqual(await left(here), [])
   })
   it("what is mounted there is unmounted and not emptied", async () => {
