@@ -25,6 +25,7 @@ const packages = {
 const scripts = {
   demo: "scripts/demo.mjs",
   test: "test/run.ts",
+  bench: "test/bench/run.ts",
   build: "scripts/build.mjs",
   check: "test/check.ts",
   power: "test/power/run.ts",
@@ -43,7 +44,9 @@ if (arch !== "x64")
   fail(`The pinned Node is for x64, and this is ${arch}.`, "install Node 24 or newer and change scripts/start.mjs")
 
 /** Tasks that start machines, as npm's arguments. */
-const asRoot = { demo: "run demo", test: "test", power: "run test:power", soak: "run test:soak" }[task]
+const asRoot = { demo: "run demo", test: "test", power: "run test:power", soak: "run test:soak", bench: "run bench" }[
+  task
+]
 if (asRoot !== undefined) {
   if (process.getuid?.() !== 0) fail(`npm ${asRoot} starts machines, and needs root for that.`, `sudo npm ${asRoot}`)
   const wanted =

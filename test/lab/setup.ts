@@ -105,7 +105,7 @@ const sweep = (): void => {
   }
 }
 
-const makeStateFolders = (folder: string): void => {
+const makeStateFolders = (folder: string, size: string): void => {
   const images = {
     trixie: tree("image", "trixie", imagePackages.trixie),
     bare: tree("image-bare", "trixie", imagePackages.bare)
@@ -115,7 +115,7 @@ const makeStateFolders = (folder: string): void => {
     ["xfs", "mkfs.xfs"]
   ] as const) {
     mkdirSync(`${folder}/${name}`)
-    call("truncate", "--size=8G", `${folder}/${name}.img`)
+    call("truncate", `--size=${size}`, `${folder}/${name}.img`)
     call(format, "-q", `${folder}/${name}.img`)
     call("mount", "-o", "loop", `${folder}/${name}.img`, `${folder}/${name}`)
     mkdirSync(`${folder}/${name}/images`)
@@ -190,12 +190,12 @@ const findLeader = (cgroup: string): number | undefined => {
   return pid > 0 ? pid : undefined
 }
 
-/** Starts the lab of a run. What it gives goes to the tests as REDD_LAB. */
-export const start = (id: string, suites: ReadonlyArray<Suite>): LabFacts => {
+/** Starts the lab of a run, with disks of this size. What it gives goes to the tests as REDD_LAB. */
+export const start = (id: string, suites: ReadonlyArray<Suite>, size = "8G"): LabFacts => {
   sweep()
   const folder = `${runs}/${prefix}${id}`
   mkdirSync(folder, { recursive: true })
-  makeStateFolders(folder)
+  makeStateFolders(folder, size)
   const places = [
     "/run/systemd/nspawn/propagate",
     "/run/systemd/nspawn/unix-export",
