@@ -4,8 +4,8 @@
  * A FIFO, unlike the socket pair that Node makes for a child, can be opened again by name, so that `echo x >/dev/stderr`
  * works for any user inside. Every open here is non-blocking; reading and writing wait on poll, with back-pressure.
  */
-import { constants, readSync } from "node:fs"
-import * as fs from "node:fs/promises"
+import * as fs from "node:fs"
+import { constants } from "node:fs"
 import { Socket } from "node:net"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -98,18 +98,15 @@ export const openWriter = (path: string): Effect.Effect<Writer, PlatformError.Pl
 
 /** Writes a line at once if the FIFO has a reader; false where it has none (ENXIO, EPIPE) or where it is full. */
 export const tell = (path: string, line: string): Effect.Effect<boolean, PlatformError.PlatformError> =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const file = yield* Effect.acquireRelease(
-        Files.attempt("open", path, () =>
-          fs.open(path, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW)
-        ),
-        (file) => Effect.promise(() => file.close())
-      )
-      if (line !== "") yield* Files.attempt("write", path, () => file.write(line))
-      return true
-    })
-  ).pipe(
+  Files.attempt("write", path, () => {
+    const fd = fs.openSync(path, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW)
+    try {
+      if (line !== "") fs.writeSync(fd, line)
+    } finally {
+      fs.closeSync(fd)
+    }
+    return true
+  }).pipe(
     Effect.catchIf(
       // BadResource: the reader went between the opening and the writing (EPIPE).
       (error) => ["WouldBlock", "BadResource"].includes(error.reason._tag) || Files.isAbsent(error),
@@ -145,7 +142,7 @@ const drain = (socket: Socket, fd: number): Array<Uint8Array> => {
 
 const readOrNothing = (fd: number, chunk: Buffer): number => {
   try {
-    return readSync(fd, chunk)
+    return fs.readSync(fd, chunk)
   } catch {
     // EAGAIN: empty, and a writer is there.
     return 0

@@ -4,8 +4,8 @@
  * Effect's FileSystem is not used: it has no rmdir(2), no open flags, no durable replace (docs/decisions). Nothing here
  * follows a link that it was not asked to follow.
  */
-import { constants, open } from "node:fs"
-import * as fs from "node:fs/promises"
+import * as fs from "node:fs"
+import { constants } from "node:fs"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as PlatformError from "effect/PlatformError"
@@ -20,8 +20,21 @@ export interface Entry {
   readonly modifiedMs: number
 }
 
-/** `call`, its errno as a PlatformError that names the path. */
+/**
+ * `call`, its errno as a PlatformError that names the path.
+ *
+ * Not by promises: a call to the kernel about one small file takes microseconds, and the way through libuv's threads and
+ * back a hundred times that, thirty times in each run of a command.
+ */
 export const attempt = <A>(
+  method: string,
+  path: string,
+  call: () => A
+): Effect.Effect<A, PlatformError.PlatformError> =>
+  Effect.try({ try: call, catch: (cause) => failure(method, path, cause) })
+
+/** The same for what waits: fsync(2), a pipe. */
+const attemptSlowly = <A>(
   method: string,
   path: string,
   call: () => Promise<A>
@@ -30,7 +43,7 @@ export const attempt = <A>(
 
 /** Absent is an answer: None where a part of the path does not exist. */
 export const find = (path: string): Effect.Effect<Option.Option<Entry>, PlatformError.PlatformError> =>
-  attempt("lstat", path, () => fs.lstat(path)).pipe(
+  attempt("lstat", path, () => fs.lstatSync(path)).pipe(
     Effect.map((stats) =>
       Option.some<Entry>({
         kind: stats.isFile() ? "file" : stats.isDirectory() ? "directory" : stats.isSymbolicLink() ? "link" : "other",
@@ -50,22 +63,22 @@ export const exists = (path: string): Effect.Effect<boolean, PlatformError.Platf
 
 /** The text of a small file of the host's own (a record, /proc), None where there is none. */
 export const readText = (path: string): Effect.Effect<Option.Option<string>, PlatformError.PlatformError> =>
-  attempt("readFile", path, () => fs.readFile(path, "utf8")).pipe(Effect.map(Option.some), absentIs(Option.none()))
+  attempt("readFile", path, () => fs.readFileSync(path, "utf8")).pipe(Effect.map(Option.some), absentIs(Option.none()))
 
-/** The bytes of a file, whole. */
+/** The bytes of a file, whole. It may be a pipe (`<(…)` of a shell), which is waited for. */
 export const readBytes = (path: string): Effect.Effect<Uint8Array, PlatformError.PlatformError> =>
-  attempt("readFile", path, () => fs.readFile(path))
+  attemptSlowly("readFile", path, () => fs.promises.readFile(path))
 
 /** Names in a folder, sorted; none where there is no folder. */
 export const list = (path: string): Effect.Effect<ReadonlyArray<string>, PlatformError.PlatformError> =>
-  attempt("readdir", path, () => fs.readdir(path)).pipe(
+  attempt("readdir", path, () => fs.readdirSync(path)).pipe(
     Effect.map((names) => names.sort()),
     absentIs<ReadonlyArray<string>>([])
   )
 
 /** Names of the folders in a folder, links to folders not counted; none where there is no folder. */
 export const listFolders = (path: string): Effect.Effect<ReadonlyArray<string>, PlatformError.PlatformError> =>
-  attempt("readdir", path, () => fs.readdir(path, { withFileTypes: true })).pipe(
+  attempt("readdir", path, () => fs.readdirSync(path, { withFileTypes: true })).pipe(
     Effect.map((entries) =>
       entries
         .filter((entry) => entry.isDirectory())
@@ -97,7 +110,7 @@ export const makeFolder = (path: string, mode = 0o755): Effect.Effect<void, Plat
 
 /** Makes exactly this folder. AlreadyExists is an error: the caller claims the name. */
 export const claimFolder = (path: string, mode: number): Effect.Effect<void, PlatformError.PlatformError> =>
-  attempt("mkdir", path, () => fs.mkdir(path, { mode }))
+  attempt("mkdir", path, () => fs.mkdirSync(path, { mode }))
 
 /** Writes a file that was not there, never through a link. `owner` is a uid and a gid of the host. */
 export const create = (
@@ -105,23 +118,23 @@ export const create = (
   content: string | Uint8Array,
   options: { readonly mode: number; readonly owner?: number | undefined }
 ): Effect.Effect<void, PlatformError.PlatformError> =>
-  attempt("create", path, async () => {
-    const file = await fs.open(
+  attempt("create", path, () => {
+    const fd = fs.openSync(
       path,
       constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
       options.mode
     )
     try {
-      await file.writeFile(content)
-      if (options.owner !== undefined) await file.chown(options.owner, options.owner)
+      fs.writeFileSync(fd, content)
+      if (options.owner !== undefined) fs.fchownSync(fd, options.owner, options.owner)
     } finally {
-      await file.close()
+      fs.closeSync(fd)
     }
   })
 
 /** Writes into a file that the kernel provides (cgroupfs), without creating it. */
 export const writeInto = (path: string, content: string): Effect.Effect<void, PlatformError.PlatformError> =>
-  attempt("write", path, () => fs.writeFile(path, content, { flag: "r+" }))
+  attempt("write", path, () => fs.writeFileSync(path, content, { flag: "r+" }))
 
 /** Replaces `path` whole. Once this returns, a power cut cannot lose it: fsync(2) of the file, rename(2), fsync of the folder. */
 export const replace = (
@@ -129,20 +142,20 @@ export const replace = (
   content: string,
   mode = 0o600
 ): Effect.Effect<void, PlatformError.PlatformError> =>
-  attempt("replace", path, async () => {
+  attemptSlowly("replace", path, async () => {
     const temporary = `${path}.new`
     try {
-      const file = await fs.open(temporary, "w", mode)
+      const file = await fs.promises.open(temporary, "w", mode)
       try {
         await file.writeFile(content)
         await file.sync()
       } finally {
         await file.close()
       }
-      await fs.rename(temporary, path)
+      await fs.promises.rename(temporary, path)
     } catch (cause) {
       // A full disk: nothing half-written stays.
-      await fs.rm(temporary, { force: true })
+      await fs.promises.rm(temporary, { force: true })
       throw cause
     }
     await syncFolder(path)
@@ -150,30 +163,34 @@ export const replace = (
 
 /** Removes a file or link; absent is a success. */
 export const remove = (path: string): Effect.Effect<void, PlatformError.PlatformError> =>
-  attempt("unlink", path, () => fs.unlink(path)).pipe(absentIs<void>(undefined))
+  attempt("unlink", path, () => fs.unlinkSync(path)).pipe(absentIs<void>(undefined))
 
 /** Removes an empty folder; absent is a success. */
 export const removeFolder = (path: string): Effect.Effect<void, PlatformError.PlatformError> =>
-  attempt("rmdir", path, () => fs.rmdir(path)).pipe(absentIs<void>(undefined))
+  attempt("rmdir", path, () => fs.rmdirSync(path)).pipe(absentIs<void>(undefined))
 
 /** rename(2): atomic within a file system. Once this returns, a power cut cannot lose it. */
 export const rename = (from: string, to: string): Effect.Effect<void, PlatformError.PlatformError> =>
-  attempt("rename", from, async () => {
-    await fs.rename(from, to)
+  attemptSlowly("rename", from, async () => {
+    await fs.promises.rename(from, to)
     await syncFolder(to)
   })
 
 /** fsync(2) of the folder that `path` is in: that a name appeared there, or went, no power cut can undo from here on. */
 export const persistName = (path: string): Effect.Effect<void, PlatformError.PlatformError> =>
-  attempt("fsync", path, () => syncFolder(path))
+  attemptSlowly("fsync", path, () => syncFolder(path))
+
+/** Moves a file that several may want, atomically: false where another was quicker, and nothing is there any more. */
+export const take = (from: string, to: string): Effect.Effect<boolean, PlatformError.PlatformError> =>
+  attempt("rename", from, () => fs.renameSync(from, to)).pipe(Effect.as(true), absentIs(false))
 
 /** symlink(2): fails with AlreadyExists where the name is taken, so that it can serve as a claim. */
 export const link = (target: string, path: string): Effect.Effect<void, PlatformError.PlatformError> =>
-  attempt("symlink", path, () => fs.symlink(target, path))
+  attempt("symlink", path, () => fs.symlinkSync(target, path))
 
 /** Where a link points, None where there is no link (EINVAL: something else is there). */
 export const readLink = (path: string): Effect.Effect<Option.Option<string>, PlatformError.PlatformError> =>
-  attempt("readlink", path, () => fs.readlink(path)).pipe(
+  attempt("readlink", path, () => fs.readlinkSync(path)).pipe(
     Effect.map(Option.some),
     Effect.catchIf(
       (error) => isAbsent(error) || error.reason._tag === "InvalidData",
@@ -183,15 +200,15 @@ export const readLink = (path: string): Effect.Effect<Option.Option<string>, Pla
 
 /** The path with every link in it resolved. */
 export const realPath = (path: string): Effect.Effect<string, PlatformError.PlatformError> =>
-  attempt("realpath", path, () => fs.realpath(path))
+  attempt("realpath", path, () => fs.realpathSync.native(path))
 
 /** Gives what lies at `path`, itself and not what it links to, to a uid and its gid. */
 export const give = (path: string, owner: number): Effect.Effect<void, PlatformError.PlatformError> =>
-  attempt("lchown", path, () => fs.lchown(path, owner, owner))
+  attempt("lchown", path, () => fs.lchownSync(path, owner, owner))
 
 /** Sets a mode, whatever the umask is. */
 export const setMode = (path: string, mode: number): Effect.Effect<void, PlatformError.PlatformError> =>
-  attempt("chmod", path, () => fs.chmod(path, mode))
+  attempt("chmod", path, () => fs.chmodSync(path, mode))
 
 /** The file system that `path` is on (statfs(2)): what it is, and what is free on it for who is not privileged. */
 export interface FileSystem {
@@ -205,7 +222,7 @@ export interface FileSystem {
 
 export const fileSystem = (path: string): Effect.Effect<FileSystem, PlatformError.PlatformError> =>
   Effect.map(
-    attempt("statfs", path, () => fs.statfs(path)),
+    attempt("statfs", path, () => fs.statfsSync(path)),
     (stats) => ({
       magic: stats.type,
       sizeBytes: stats.blocks * stats.bsize,
@@ -218,7 +235,7 @@ export const fileSystem = (path: string): Effect.Effect<FileSystem, PlatformErro
 /** True where the folder is on a file system that is mounted read-only, or that went read-only (EROFS of access(2)). */
 export const isReadOnly = (path: string): Effect.Effect<boolean> =>
   Effect.promise(() =>
-    fs.access(path, constants.W_OK).then(
+    fs.promises.access(path, constants.W_OK).then(
       () => false,
       (cause) => cause instanceof Error && "code" in cause && cause.code === "EROFS"
     )
@@ -226,11 +243,7 @@ export const isReadOnly = (path: string): Effect.Effect<boolean> =>
 
 /** open(2) with these flags: a bare descriptor, for who hands it on. */
 export const openDescriptor = (path: string, flags: number): Effect.Effect<number, PlatformError.PlatformError> =>
-  Effect.callback((resume) => {
-    open(path, flags, (cause, fd) =>
-      resume(cause === null ? Effect.succeed(fd) : Effect.fail(failure("open", path, cause)))
-    )
-  })
+  attempt("open", path, () => fs.openSync(path, flags))
 
 /** True where an error says that something is not there. ENODEV is what cgroupfs says of a cgroup that just went. */
 export const isAbsent = (error: PlatformError.PlatformError): boolean => error.reason._tag === "NotFound"
@@ -248,7 +261,7 @@ const absentIs =
     Effect.catch(self, (error) => (isAbsent(error) ? Effect.succeed(value) : Effect.fail(error)))
 
 const syncFolder = async (path: string): Promise<void> => {
-  const folder = await fs.open(path.slice(0, path.lastIndexOf("/")) || "/", "r")
+  const folder = await fs.promises.open(path.slice(0, path.lastIndexOf("/")) || "/", "r")
   try {
     await folder.sync()
   } finally {

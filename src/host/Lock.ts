@@ -8,8 +8,8 @@
  * Lock files lie in /run: a state folder that is full or read-only can still be locked. A file goes with its lock; who
  * gets a lock looks whether the file that it locked is still the one at the path, and tries again where it is not.
  */
+import * as fs from "node:fs"
 import { constants } from "node:fs"
-import * as fs from "node:fs/promises"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as PlatformError from "effect/PlatformError"
@@ -42,12 +42,12 @@ export const hold = (
     const path = `${folder}/${name}`
     const attempt: Effect.Effect<void, LockHeld | Tool.ToolError | PlatformError.PlatformError, Scope.Scope> =
       Effect.gen(function* () {
-        const file = yield* open(path)
+        const fd = yield* open(path)
         yield* Tool.run(
           "flock",
           ["--timeout", String(Duration.toSeconds(patience)), "--conflict-exit-code", "75", "3"],
           {
-            descriptors: [file.fd],
+            descriptors: [fd],
             inherits: false
           }
         ).pipe(
@@ -56,11 +56,11 @@ export const hold = (
             () => Effect.fail(new LockHeld({ path }))
           )
         )
-        const ours = yield* Files.attempt("fstat", path, () => file.stat())
+        const ours = yield* Files.attempt("fstat", path, () => fs.fstatSync(fd))
         const there = yield* Files.find(path)
         if (there._tag === "None" || there.value.inode !== ours.ino) return yield* attempt
         yield* Effect.addFinalizer(() => Effect.ignore(Files.remove(path)))
-        yield* Effect.updateServiceScoped(Tool.Inherited, (descriptors) => [...descriptors, file.fd])
+        yield* Effect.updateServiceScoped(Tool.Inherited, (descriptors) => [...descriptors, fd])
       })
     return Effect.andThen(Files.makeFolder(folder, 0o700), attempt)
   })
@@ -76,10 +76,10 @@ export const holdPlace = (
   Effect.gen(function* () {
     const room = `${folder}/.${name}`
     yield* Files.makeFolder(room, 0o700)
-    const files: Array<fs.FileHandle> = []
+    const files: Array<number> = []
     for (let place = 0; place < places; place++) files.push(yield* open(`${room}/${place}`))
     const attempt = Tool.run("/bin/sh", ["-c", firstFree, "redd", ...files.map((_, index) => String(index + 3))], {
-      descriptors: files.map((file) => file.fd),
+      descriptors: files,
       inherits: false
     }).pipe(
       Effect.as(true),
@@ -100,12 +100,12 @@ export const holdPlace = (
 
 const firstFree = 'for n; do flock --nonblock "$n" && exit; done; exit 75'
 
-const open = (path: string): Effect.Effect<fs.FileHandle, PlatformError.PlatformError, Scope.Scope> =>
+const open = (path: string): Effect.Effect<number, PlatformError.PlatformError, Scope.Scope> =>
   Effect.acquireRelease(
     Files.attempt("open", path, () =>
-      fs.open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
+      fs.openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
     ),
-    (file) => Effect.promise(() => file.close())
+    (fd) => Effect.sync(() => fs.closeSync(fd))
   )
 
 /** Deletes lock files that nobody holds: who held them was killed. */

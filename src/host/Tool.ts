@@ -4,7 +4,6 @@
  * A tool gets a plain environment and never a shell, so what happened can be replayed from the line that is logged at
  * debug level. A failure carries everything that a person would look at: the line, how it ended, what it said last.
  */
-import * as ChildProcess from "node:child_process"
 import { constants } from "node:os"
 import * as NodeStream from "@effect/platform-node/NodeStream"
 import * as Context from "effect/Context"
@@ -74,7 +73,7 @@ export const run = (
   Effect.andThen(Effect.logDebug(commandLine(tool, args)), Inherited).pipe(
     Effect.flatMap((inherited) =>
       Effect.callback<string, ToolError>((resume) => {
-        const child = ChildProcess.spawn(tool, args, {
+        const child = childProcess().spawn(tool, args, {
           cwd: options.folder,
           env: { ...plainEnvironment, ...options.environment },
           stdio: [
@@ -149,7 +148,7 @@ const spawnScoped = (tool: string, args: ReadonlyArray<string>) =>
     Effect.andThen(
       Effect.logDebug(commandLine(tool, args)),
       Effect.sync(() => {
-        const child = ChildProcess.spawn(tool, args, { env: plainEnvironment, stdio: ["pipe", "pipe", "pipe"] })
+        const child = childProcess().spawn(tool, args, { env: plainEnvironment, stdio: ["pipe", "pipe", "pipe"] })
         let stderr = ""
         child.stderr.setEncoding("utf8").on("data", (text: string) => {
           stderr = (stderr + text).slice(-keptErrorCharacters)
@@ -183,7 +182,7 @@ export const attach = (tool: string, args: ReadonlyArray<string>): Effect.Effect
     Effect.logDebug(commandLine(tool, args)),
     Effect.callback<number, ToolMissing>((resume) => {
       const term = process.env["TERM"]
-      const child = ChildProcess.spawn(tool, args, {
+      const child = childProcess().spawn(tool, args, {
         env: term === undefined ? plainEnvironment : { ...plainEnvironment, TERM: term },
         stdio: "inherit"
       })
@@ -203,7 +202,7 @@ export const startDetached = (
   Effect.logDebug(commandLine(tool, args)).pipe(
     Effect.andThen(
       Effect.callback<void, ToolMissing>((resume) => {
-        const child = ChildProcess.spawn(tool, args, {
+        const child = childProcess().spawn(tool, args, {
           env: { ...plainEnvironment, ...environment },
           stdio: "ignore",
           detached: true
@@ -217,6 +216,9 @@ export const startDetached = (
     ),
     Effect.withSpan(tool)
   )
+
+/** Loaded with the first tool: most runs of a command need none. */
+const childProcess = () => process.getBuiltinModule("node:child_process")
 
 const missing = (tool: string): ToolMissing => new ToolMissing({ tool, package: packages[tool] ?? tool })
 
