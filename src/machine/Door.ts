@@ -12,7 +12,7 @@ import * as Fifo from "../host/Fifo.ts"
 import * as Files from "../host/Files.ts"
 import type * as Tool from "../host/Tool.ts"
 import * as Tree from "../host/Tree.ts"
-import { doorOf, type MachineRecord } from "../record/MachineRecord.ts"
+import { doorOf, folderOf, type MachineRecord } from "../record/MachineRecord.ts"
 
 /** Makes the door's folder. */
 export const make = (record: MachineRecord): Effect.Effect<void, Tool.ToolError | PlatformError.PlatformError> =>
@@ -21,13 +21,42 @@ export const make = (record: MachineRecord): Effect.Effect<void, Tool.ToolError 
     yield* Files.makeFolder(door)
     yield* Files.create(`${door}/door`, doorScript, { mode: 0o755 })
     yield* Files.create(`${door}/unit`, doorUnit, { mode: 0o644 })
-    yield* Fifo.make([fifoOf(record)])
+    yield* Files.makeFolder(spareOf(record), 0o700)
+    yield* Fifo.make([fifoOf(record), ...spares(record, "0")])
     yield* Files.setMode(fifoOf(record), 0o600)
     yield* Files.give(fifoOf(record), record.range)
   })
 
 /** Takes the door's folder away, with the folders of runs that were killed. */
-export const unmake = (record: MachineRecord): Effect.Effect<void, Tree.TreeError> => Tree.remove(doorOf(record))
+export const unmake = (record: MachineRecord): Effect.Effect<void, Tree.TreeError> =>
+  Effect.andThen(Tree.remove(spareOf(record)), Tree.remove(doorOf(record)))
+
+/**
+ * Puts the FIFOs of a run into its folder.
+ *
+ * They are made some runs ahead, where the machine does not see them: starting mkfifo(1) costs as much as the rest of a
+ * run. Who finds too few makes more.
+ */
+export const giveFifos = (
+  record: MachineRecord,
+  run: string
+): Effect.Effect<void, Tool.ToolError | PlatformError.PlatformError> =>
+  Effect.gen(function* () {
+    const missing: Array<string> = runFifos.map((name) => `${doorOf(record)}/${run}/${name}`)
+    for (const name of yield* Files.list(spareOf(record))) {
+      const [first] = missing
+      if (first === undefined) return
+      if (yield* Files.take(`${spareOf(record)}/${name}`, first)) missing.shift()
+    }
+    if (missing.length === 0) return
+    yield* Files.makeFolder(spareOf(record), 0o700)
+    yield* Fifo.make([...missing, ...spares(record, run)])
+  })
+
+const runsAhead = 7
+const spareOf = (record: MachineRecord) => `${folderOf(record)}/spare`
+const spares = (record: MachineRecord, run: string): ReadonlyArray<string> =>
+  Array.from({ length: runsAhead * runFifos.length }, (_, index) => `${spareOf(record)}/${run}-${index}`)
 
 /** True once the machine accepts commands: the door's FIFO has a reader. */
 export const isOpen = (record: MachineRecord): Effect.Effect<boolean, PlatformError.PlatformError> =>

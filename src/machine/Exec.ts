@@ -188,7 +188,7 @@ const open = <E, E2>(
     const { folder, run } = yield* Effect.acquireRelease(claim(record), ({ folder }) =>
       Effect.ignore(removeRun(folder))
     )
-    yield* Fifo.make(Door.runFifos.map((name) => `${folder}/${name}`))
+    yield* Door.giveFifos(record, run)
     const encoder = new TextEncoder()
     const start = Door.startScript({
       run,
