@@ -1,6 +1,6 @@
 /**
  * What runs on the lab's host: everything is measured beside what it is compared with. Progress on standard error, the
- * sections as JSON on standard output.
+ * sections as lines of JSON on standard output.
  */
 import { addSizes, clones } from "./clones.ts"
 import { crowds } from "./crowds.ts"
@@ -49,11 +49,10 @@ const benches: Readonly<Record<string, () => Promise<ReadonlyArray<Section>>>> =
   output: async () => [await output(btrfs, quick ? 500 : 2000)]
 }
 
-const sections: Array<Section> = []
 for (const [name, bench] of Object.entries(benches)) {
-  if (only !== "" && only !== name) continue
-  console.error(`bench: ${name}`)
-  sections.push(...(await bench()))
+  if (only !== "" && !only.split(",").includes(name)) continue
+  const started = performance.now()
+  for (const section of await bench()) console.log(JSON.stringify(section))
+  console.error(`bench: ${name}, ${((performance.now() - started) / 1000).toFixed(0)} s`)
 }
-console.log(JSON.stringify(sections))
 process.exit(0)
