@@ -5,7 +5,7 @@
  * its code cache, made by the build: Node's own compile cache (node:module) holds what a file compiles when it is loaded,
  * and not the functions in it, which are most of the work. A cache that another Node made is not used.
  */
-import { readFileSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { Script } from "node:vm"
 
@@ -20,7 +20,9 @@ const load = (name: string): Record<string, unknown> => {
   const exports = {}
   loaded.set(name, exports)
   const file = `${import.meta.dirname}/${name}`
-  const script = new Script(readFileSync(file, "utf8"), { filename: file, cachedData: readFileSync(`${file}.cache`) })
+  const cache = `${file}.cache`
+  const cachedData = existsSync(cache) ? readFileSync(cache) : undefined
+  const script = new Script(readFileSync(file, "utf8"), { filename: file, cachedData })
   const evaluate: (exports: object, require: Require) => void = script.runInThisContext()
   evaluate(exports, (wanted) => (wanted.startsWith("./") ? load(wanted.slice(2)) : builtin(wanted)))
   return exports
