@@ -141,10 +141,10 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
     })
 
     /** Held while staging, so that what lies there without a holder is known to be left behind. */
-    const holdStaging = (name: string) =>
+    const holdStaging = (name: string, patience: Duration.Duration) =>
       Effect.andThen(
         Files.makeFolder(`${folder}/.staging`, 0o700),
-        Lock.hold(lockOf(records.root, `image-${name}`), Duration.zero).pipe(
+        Lock.hold(lockOf(records.root, `image-${name}`), patience).pipe(
           Effect.catchTag("LockHeld", () =>
             Effect.fail(new ImageInUse({ image: name, users: ["another redd that is making it"] }))
           )
@@ -173,7 +173,7 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
       get,
       stage: (name) =>
         Effect.gen(function* () {
-          yield* holdStaging(name)
+          yield* holdStaging(name, moment)
           const staged = stagingOf(name)
           yield* Tree.remove(staged)
           yield* Effect.acquireRelease(Tree.make(staged, folder), () => Effect.ignore(Tree.remove(staged)))
@@ -201,7 +201,7 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
         Effect.scoped(
           Effect.gen(function* () {
             const image = yield* get(name)
-            yield* holdStaging(name)
+            yield* holdStaging(name, moment)
             const users = (yield* records.list).flatMap((listed) =>
               listed._tag === "Record" && listed.record.image === image.name ? [`machine "${listed.record.id}"`] : []
             )
@@ -220,7 +220,7 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
         const staged = yield* Files.list(`${folder}/.staging`)
         const names = new Set([...staged, ...(yield* Files.list(`${folder}/.generations`))])
         const swept = yield* Effect.forEach(names, (name) =>
-          Effect.scoped(Effect.andThen(holdStaging(name), sweepHeld(name, dryRun))).pipe(
+          Effect.scoped(Effect.andThen(holdStaging(name, Duration.zero), sweepHeld(name, dryRun))).pipe(
             Effect.catchTag("ImageInUse", () => Effect.succeed([]))
           )
         )
@@ -231,6 +231,9 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
 )
 
 const isName = Schema.is(ImageName)
+
+/** As long as gc may hold a lock only to look. */
+const moment = Duration.seconds(2)
 
 /**
  * Spares each boot what systemd does where /usr is newer than `/etc/.updated` and `/var/.updated` (ldconfig, sysusers,
