@@ -2,8 +2,9 @@
  * Strays: what has a machine's name on this host, or lies where machines do, and has no record.
  *
  * Redd leaves none, whoever is killed: a record outlives all that it names. They come from records that somebody deleted
- * or lost, and are removed by who wants that; but for a folder alone, which comes from a power cut. Other state folders of the host have machines too: theirs have a lease as long as they have a name, and what
- * runs is ours only if it runs on a tree of ours.
+ * or lost, and are removed by who wants that; but for a folder alone, which comes from a power cut. Other state folders of
+ * the host have machines too: theirs have a lease as long as they have a name, and what runs is ours only if it runs on a
+ * tree of ours.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"

@@ -1,15 +1,7 @@
-import { backendSuite, type Subject } from "../suite/backend.ts"
+import { backendSuite, places } from "../suite/backend.ts"
 import { fullSuite, lab, thisMachine } from "./Lab.ts"
 
 const full = () => lab(fullSuite())
-const places = [
-  { backend: "btrfs", disk: "btrfs" },
-  { backend: "overlay", disk: "disk" },
-  { backend: "reflink", disk: "xfs" },
-  { backend: "copy", disk: "disk" },
-  { backend: "tmpfs", disk: "disk" }
-] as const satisfies ReadonlyArray<Omit<Subject, "engine" | "host">>
-
 for (const place of places) {
   for (const engine of ["managed", "standalone"] as const) backendSuite({ ...place, engine, host: full })
 }

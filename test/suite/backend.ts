@@ -9,6 +9,15 @@ export interface Subject {
   readonly disk: Disk
 }
 
+/** Each backend, on a disk of the lab's where it works. */
+export const places = [
+  { backend: "btrfs", disk: "btrfs" },
+  { backend: "overlay", disk: "disk" },
+  { backend: "reflink", disk: "xfs" },
+  { backend: "copy", disk: "disk" },
+  { backend: "tmpfs", disk: "disk" }
+] as const satisfies ReadonlyArray<Omit<Subject, "engine" | "host">>
+
 export const backendSuite = ({ backend, disk, engine, host }: Subject): void => {
   describe(`${backend} on ${disk}, ${engine} engine`, () => {
     let here: State
