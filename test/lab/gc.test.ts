@@ -144,10 +144,10 @@ describe("gc and others at once", () => {
   it("after a reboot of the host every machine is stale, and nothing is done twice", async () => {
     await prepare(here, "before")
     const key = await keyOf(here, "before")
-    // What a reboot does: no process, no mount, nothing in /run; another boot id than the record's.
+    // What a reboot does to it: no process, no mount, nothing in /run; another boot id than the record's.
     await shell(
       here,
-      `systemctl stop "redd-$2.service"; rm -rf /run/redd; sed -i 's/"bootId":"[^"]*"/"bootId":"earlier"/' "$1/records/$2.json"`,
+      `systemctl stop "redd-$2.service"; rm "/run/redd/ready/$2"; find /run/redd/ranges -lname "*/$2.json" -delete; sed -i 's/"bootId":"[^"]*"/"bootId":"earlier"/' "$1/records/$2.json"`,
       key
     )
     assert.strictEqual(JSON.parse((await succeeds(here.redd("list", "--json"))).stdout)[0].state, "dead")
