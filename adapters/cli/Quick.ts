@@ -99,7 +99,7 @@ const split = (words: ReadonlyArray<string>, known: ReadonlyArray<string>): Opti
   for (let at = 0; at < words.length; at++) {
     const word = words[at] ?? ""
     if (word === "-" || /^[^-]/.test(word)) operands.push(word)
-    else if (word === "--json" && !json && !isBoolean(words[at + 1] ?? "")) json = true
+    else if (word === "--json" && !json) json = true
     else {
       const [, flag = "", inline] = /^--([a-z]+)(?:=([^]+))?$/.exec(word) ?? []
       const next = words[at + 1] ?? ""
@@ -109,10 +109,10 @@ const split = (words: ReadonlyArray<string>, known: ReadonlyArray<string>): Opti
       flags.set(flag, [...(flags.get(flag) ?? []), value])
     }
   }
-  return Option.some({ flags, json, operands })
+  return json && operands.some(isBoolean) ? Option.none() : Option.some({ flags, json, operands })
 }
 
-/** What the full command line would take for the value of `--json`. */
+/** What the full command line may take for the value of `--json`, with other flags between them too. */
 const isBoolean = (word: string) => /^(true|false|yes|no|y|n|on|off|1|0)$/i.test(word)
 
 const every = <A, B>(all: ReadonlyArray<A>, parse: (each: A) => Option.Option<B>): Option.Option<ReadonlyArray<B>> =>

@@ -100,7 +100,7 @@ describe("the quick command line", () => {
       { numRuns: 3000 }
     )
     assert.isAbove(understood, 300)
-  })
+  }, 60_000)
 
   it("understands what jobs are made of", () => {
     for (const line of [
