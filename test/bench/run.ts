@@ -3,7 +3,7 @@
  * its own that is always stopped.
  */
 import { spawnSync } from "node:child_process"
-import { readFileSync, writeFileSync } from "node:fs"
+import { writeFileSync } from "node:fs"
 import { cpus, release } from "node:os"
 import { parseArgs } from "node:util"
 import * as Lab from "../lab/setup.ts"
@@ -20,9 +20,6 @@ const { values } = parseArgs({
 })
 
 const id = `${process.pid}-${Date.now()}`
-/** 128 on a stock kernel, which is enough for about 16 machines. */
-const instances = "/proc/sys/fs/inotify/max_user_instances"
-const instancesBefore = readFileSync(instances, "utf8")
 // Ctrl-C reaches what runs in the lab too; we go on, and stop the lab.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined)
 
@@ -32,7 +29,6 @@ const measure = (): ReadonlyArray<Section> => {
   if (spawnSync(process.execPath, [build], { stdio: "inherit" }).status !== 0) throw new Error("the build failed")
   console.error("bench: starting the lab")
   const { leaders } = Lab.start(id, ["trixie"], "32G")
-  if (Number(instancesBefore) < 8192) writeFileSync(instances, "8192")
   const { status, stdout } = spawnSync(
     "nsenter",
     [
@@ -62,7 +58,6 @@ try {
   sections = measure()
 } finally {
   Lab.stop(id)
-  if (Number(instancesBefore) < 8192) writeFileSync(instances, instancesBefore)
 }
 const found = shows(sections)
 console.log(report(sections, found))

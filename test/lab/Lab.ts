@@ -1,6 +1,6 @@
 /** What lab tests say: a host, a state folder on it, redd in it, and the question that each test ends with. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
+import { mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs"
 import { assert } from "@effect/vitest"
 import { rolldown } from "rolldown"
 
@@ -259,18 +259,6 @@ export const peakOf = async (words: string, promise: Promise<unknown>): Promise<
   }
   assert.isAbove(peakKb, 0)
   return peakKb
-}
-
-/**
- * Lets at least so many inotify instances be made (fs.inotify.max_user_instances, one sysctl for all labs: 128 on a
- * stock kernel, and each booted systemd takes several). Returns what puts it back.
- */
-export const inotifyInstances = (wanted: number): (() => void) => {
-  const file = "/proc/sys/fs/inotify/max_user_instances"
-  const before = readFileSync(file, "utf8").trim()
-  if (Number(before) >= wanted) return () => undefined
-  writeFileSync(file, String(wanted))
-  return () => writeFileSync(file, before)
 }
 
 /** Waits for a condition, with a bound. */

@@ -1,20 +1,17 @@
 /** Many at once: machines that are prepared together, and runs in parallel in some of them. */
-import { afterAll, assert, beforeAll, it } from "@effect/vitest"
-import { fullSuite, inotifyInstances, lab, left, type State, state } from "./Lab.ts"
+import { assert, beforeAll, it } from "@effect/vitest"
+import { fullSuite, lab, left, type State, state } from "./Lab.ts"
 
 const machines = 60
 const used = 20
 const runs = 200
 
 let here: State
-let restore: () => void
 const ids = Array.from({ length: machines }, (_, n) => `m${n}`)
 
 beforeAll(() => {
-  restore = inotifyInstances(8192)
   here = state(lab(fullSuite()), "btrfs")
 })
-afterAll(() => restore())
 
 /** What went wrong, each thing once. */
 const failures = (outcomes: ReadonlyArray<{ readonly code: number; readonly stderr: string }>, wanted = 0) => [

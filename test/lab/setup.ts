@@ -73,6 +73,27 @@ const kill = (cgroup: string): void => {
   if (existsSync(cgroup)) writeFileSync(`${cgroup}/cgroup.kill`, "1")
 }
 
+/** One for all labs: 128 on a stock kernel, and each booted systemd takes several. */
+const instances = "/proc/sys/fs/inotify/max_user_instances"
+const enoughInstances = 8192
+
+/** Has a run have enough inotify instances, and notes in its folder what there was before the first of those that run. */
+const raiseInstances = (folder: string): void => {
+  const earlier = readdirSync(runs)
+    .map((name) => `${runs}/${name}/instances`)
+    .find((path) => path.startsWith(`${runs}/${prefix}`) && existsSync(path))
+  const before = readFileSync(earlier ?? instances, "utf8")
+  writeFileSync(`${folder}/instances`, before)
+  if (Number(before) < enoughInstances) writeFileSync(instances, String(enoughInstances))
+}
+
+/** The last run puts them back. */
+const restoreInstances = (folder: string): void => {
+  if (!existsSync(`${folder}/instances`)) return
+  const others = readdirSync(runs).filter((name) => name.startsWith(prefix) && `${runs}/${name}` !== folder)
+  if (others.length === 0) writeFileSync(instances, readFileSync(`${folder}/instances`, "utf8"))
+}
+
 /** Kills all that a run started, unmounts and deletes all that it made. Absent is a success. */
 export const stop = (id: string): void => {
   const cgroup = `${cgroups()}/${prefix}${id}`
@@ -92,6 +113,7 @@ export const stop = (id: string): void => {
     .split("\n")
     .flatMap((line) => line.split(" ")[4] ?? [])
   for (const mount of mounts.filter((path) => path.startsWith(`${folder}/`)).reverse()) call("umount", mount)
+  restoreInstances(folder)
   // What was mounted is unmounted: only then may anything be deleted. A test that failed may have left a file immutable.
   spawnSync("chattr", ["-R", "-f", "-i", folder])
   rmSync(folder, { recursive: true, force: true })
@@ -195,6 +217,7 @@ export const start = (id: string, suites: ReadonlyArray<Suite>, size = "8G"): La
   sweep()
   const folder = `${runs}/${prefix}${id}`
   mkdirSync(folder, { recursive: true })
+  raiseInstances(folder)
   makeStateFolders(folder, size)
   const places = [
     "/run/systemd/nspawn/propagate",

@@ -6,7 +6,7 @@
  */
 import { spawnSync } from "node:child_process"
 import { parseArgs } from "node:util"
-import { inotifyInstances, lab, left, type Outcome, state } from "../lab/Lab.ts"
+import { lab, left, type Outcome, state } from "../lab/Lab.ts"
 import * as Lab from "../lab/setup.ts"
 
 const { values } = parseArgs({
@@ -48,7 +48,6 @@ const id = `${process.pid}-${Date.now()}`
 const interrupted = new AbortController()
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => interrupted.abort())
 
-const restore = inotifyInstances(8192)
 try {
   process.env["REDD_LAB"] = JSON.stringify(Lab.start(id, ["trixie"]))
   const here = state(lab("trixie"), "btrfs")
@@ -81,5 +80,4 @@ try {
   process.exitCode = right === jobs && stayed.length === 0 && gc.code === 0 && quiet ? 0 : 1
 } finally {
   Lab.stop(id)
-  restore()
 }
