@@ -55,7 +55,7 @@ export const journal = (unit: string, lines: number, sinceMs: number): Effect.Ef
     "--output=cat",
     `--unit=${unit}`,
     `--lines=${lines}`,
-    `--since=@${Math.floor(sinceMs / 1000)}`
+    `--since=@${(sinceMs / 1000).toFixed(3)}`
   ])
 
 /** A unit file of this host's administrator (systemd.unit(5), /etc/systemd/system). */
