@@ -1,4 +1,4 @@
-/** `redd run` and `redd exec` as nearly everybody writes them. */
+/** `redd run`, `exec`, `prepare` and `cleanup` as nearly everybody writes them. */
 import * as Option from "effect/Option"
 import * as Quick from "./cli/Quick.ts"
 import { args, main } from "./main.ts"

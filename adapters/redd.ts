@@ -1,7 +1,7 @@
 /**
  * The command `redd`, which loads no more than the command line asks for: most of a start is loading.
  *
- * `run` and `exec` have a bundle of their own, which leaves to the full one what it does not understand. Each lies beside
+ * `run`, `exec`, `prepare` and `cleanup` have a bundle of their own, which leaves to the full one what it does not understand. Each lies beside
  * its code cache, made by the build: Node's own compile cache (node:module) holds what a file compiles when it is loaded,
  * and not the functions in it, which are most of the work. A cache that another Node made is not used.
  */
@@ -29,5 +29,5 @@ const load = (name: string): Record<string, unknown> => {
 }
 
 const command = process.argv[2]
-const quick = command === "run" || command === "exec"
+const quick = ["run", "exec", "prepare", "cleanup"].includes(command ?? "")
 if (!quick || load("redd-quick.cjs")["understood"] !== true) load("redd-full.cjs")

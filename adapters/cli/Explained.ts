@@ -21,28 +21,23 @@ export class Explained extends Schema.TaggedError<Explained>()("Explained", {
   }
 }
 
-/** Makes a machine; where that fails for what may be the host's fault, the cheap checks of the doctor speak as well. */
-export const explained =
-  (root: string) =>
-  <A, E extends { readonly _tag: string; readonly message: string }, R>(
-    acquire: Effect.Effect<A, E, R>
-  ): Effect.Effect<A, E | Explained, R> =>
-    Effect.catch(acquire, (error: E): Effect.Effect<A, E | Explained, R> => {
-      if (!suspicious.has(error._tag)) return Effect.fail(error)
-      const console = Predicate.hasProperty(error, "console") ? String(error.console) : ""
-      const findings = Doctor.suspect({ root, said: `${error.message}\n${console}` })
-      return Effect.flatMap(findings, (found): Effect.Effect<never, E | Explained> => {
-        if (found.length === 0) return Effect.fail(error)
-        return Effect.fail(
-          new Explained({
-            failure: isPlatformError(error) ? `${Files.explain(error)}.` : error.message,
-            findings: found.map(({ check, message }) => `${check}: ${message}`),
-            remedies: [...new Set(found.map(({ remedy }) => remedy).filter((remedy) => remedy !== ""))],
-            console
-          })
-        )
-      })
+/** The failure; with the findings of the doctor's cheap checks, where it may be the host's fault and they find something. */
+export const explain = <E extends { readonly _tag: string; readonly message: string }>(
+  root: string,
+  error: E
+): Effect.Effect<never, E | Explained> =>
+  Effect.gen(function* () {
+    if (!suspicious.has(error._tag)) return yield* Effect.fail(error)
+    const console = Predicate.hasProperty(error, "console") ? String(error.console) : ""
+    const found = yield* Doctor.suspect({ root, said: `${error.message}\n${console}` })
+    if (found.length === 0) return yield* Effect.fail(error)
+    return yield* new Explained({
+      failure: isPlatformError(error) ? `${Files.explain(error)}.` : error.message,
+      findings: found.map(({ check, message }) => `${check}: ${message}`),
+      remedies: [...new Set(found.map(({ remedy }) => remedy).filter((remedy) => remedy !== ""))],
+      console
     })
+  })
 
 /** Errors that do not say themselves what a person must do. */
 const suspicious: ReadonlySet<string> = new Set(["BootFailed", "ToolFailed", "PlatformError"])

@@ -1,6 +1,5 @@
 /** `redd cleanup`, `redd list`, `redd gc`, `redd shell`: what is there, and taking it away. */
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import { Descriptor, Machine, Records, Shell } from "../../src/index.ts"
@@ -8,19 +7,19 @@ import { Invocation } from "../terminal/Invocation.ts"
 import { exitCodes, paragraph } from "../terminal/Paragraph.ts"
 import * as Say from "../terminal/Say.ts"
 import * as Flags from "./Flags.ts"
-import { asJson } from "./Prepare.ts"
+import { asJson, cleanUpMachine } from "./Making.ts"
 import { UsageWrong } from "./Running.ts"
 
-export const cleanup = Command.make(
-  "cleanup",
-  {
-    id: Flags.id,
-    grace: Flags.duration("grace").pipe(
-      Flag.withDescription("Ask it to power off, and wait this long before it is killed"),
-      Flag.optional
-    )
-  },
-  (flags) => Flags.withState(() => Machine.release(flags.id, { grace: Option.getOrUndefined(flags.grace) }))
+export const cleanupFlags = {
+  id: Flags.id,
+  grace: Flags.duration("grace").pipe(
+    Flag.withDescription("Ask it to power off, and wait this long before it is killed"),
+    Flag.optional
+  )
+}
+
+export const cleanup = Command.make("cleanup", cleanupFlags, (flags) =>
+  Flags.withState(() => cleanUpMachine(flags))
 ).pipe(
   Command.withDescription("Stop a machine and remove all of it; a second time is a success"),
   Command.withExamples([{ command: "redd cleanup --id job-1", description: "It is gone when this returns" }])

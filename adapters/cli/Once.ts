@@ -4,8 +4,8 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import { Machine, MachineRecord } from "../../src/index.ts"
 import { commandFlags, words } from "./Exec.ts"
-import { explained } from "./Explained.ts"
 import * as Flags from "./Flags.ts"
+import { explained, specOf } from "./Making.ts"
 import { operandsOf, runWords } from "./Running.ts"
 
 /** `--env` is the command's, and there is no other in this machine. */
@@ -20,7 +20,7 @@ export const once = Command.make(
         Effect.gen(function* () {
           const operands = yield* operandsOf(flags.command)
           const id = MachineRecord.MachineId.make(`once-${crypto.randomUUID()}`)
-          const spec = yield* Flags.specOf(id, flags, settings)
+          const spec = yield* specOf(id, flags, settings)
           const record = yield* explained(settings.root)(Machine.make(spec))
           yield* runWords(record, operands.length === 0 ? ["/bin/sh"] : operands, flags, settings)
         })

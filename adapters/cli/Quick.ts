@@ -1,13 +1,16 @@
 /**
- * `run` and `exec` without effect's command line, which costs more to load than a command through the door takes.
+ * `run`, `exec`, `prepare` and `cleanup` without effect's command line, which costs more to load than a command through
+ * the door takes.
  *
  * It understands command lines that are plainly right, and leaves all others to the full command line, whose words for a
  * mistake are the only ones. What it understands, it understands as the full one does: a property test compares them.
  */
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { Files, Machine, MachineRecord, Quantity, Records } from "../../src/index.ts"
+import type { MachineFlags } from "./Flags.ts"
 import * as Defaults from "../terminal/Defaults.ts"
 import * as Assignment from "./Assignment.ts"
 import { operandsOf, runScript, runWords, type ScriptFlags, type WordsFlags } from "./Running.ts"
@@ -20,6 +23,8 @@ export type Quick = {
 } & (
   | ({ readonly _tag: "Run" } & ScriptFlags)
   | ({ readonly _tag: "Exec"; readonly command: ReadonlyArray<string> } & WordsFlags)
+  | ({ readonly _tag: "Prepare"; readonly json: boolean } & MachineFlags)
+  | { readonly _tag: "Cleanup"; readonly grace: Option.Option<Duration.Duration> }
 )
 
 /** The command line, if it is one of the plain kind. */
@@ -40,10 +45,19 @@ export const parse = (
     const duration = (flag: string) => every(Option.toArray(one(flag)), Quantity.duration)
     const [timeout] = yield* duration("timeout")
     const [grace] = yield* duration("grace")
-    const shared = {
+    const common = {
       id: yield* Option.flatMap(oneOr("id", "REDD_ID"), Schema.decodeUnknownOption(MachineRecord.MachineId)),
       root: oneOr("root", "REDD_ROOT"),
-      config: oneOr("config", "REDD_CONFIG"),
+      config: oneOr("config", "REDD_CONFIG")
+    }
+    if (name === "prepare" || name === "cleanup") {
+      if (operands.length > 0 || dashes >= 0 || (json && name === "cleanup")) return yield* Option.none()
+      return name === "prepare"
+        ? ({ _tag: "Prepare", ...common, ...plainMachine, image: oneOr("image", "REDD_IMAGE"), json } as const)
+        : ({ _tag: "Cleanup", ...common, grace: Option.fromUndefinedOr(grace) } as const)
+    }
+    const shared = {
+      ...common,
       env: Object.fromEntries(yield* every(flags.get("env") ?? [], Assignment.parse)),
       timeout: Option.fromUndefinedOr(timeout),
       grace: Option.fromUndefinedOr(grace),
@@ -63,27 +77,54 @@ export const parse = (
 export const perform = (quick: Quick) =>
   Effect.gen(function* () {
     const settings = yield* settingsOf(quick.config)
+    const root = Option.getOrElse(quick.root, () => settings.root)
+    if (quick._tag === "Prepare" || quick._tag === "Cleanup") {
+      const Making = yield* Effect.promise(() => import("./Making.ts"))
+      return yield* quick._tag === "Prepare"
+        ? Making.withMachines(root, Making.prepareMachine(quick, { ...settings, root }))
+        : Making.withMachines(root, Making.cleanUpMachine(quick))
+    }
     const runIt = Effect.gen(function* () {
       const record = yield* Machine.attach(quick.id)
       if (quick._tag === "Run") return yield* runScript(record, quick, settings)
       yield* runWords(record, yield* operandsOf(quick.command), quick, settings)
     })
-    yield* Effect.provide(runIt, Records.layer(Option.getOrElse(quick.root, () => settings.root)))
+    yield* Effect.provide(runIt, Records.layer(root))
   })
 
 /** What reads a configuration is loaded only where there is one. */
 const settingsOf = (config: Option.Option<string>) =>
   Effect.gen(function* () {
     const absent = Option.isNone(config) && !(yield* Files.exists(Defaults.file))
-    if (absent) return { root: Defaults.root, grace: Defaults.grace }
+    if (absent) return Defaults.configuration
     const Configuration = yield* Effect.promise(() => import("../terminal/Configuration.ts"))
     return yield* Configuration.load(config)
   })
 
+/** A machine that nothing but its image is said of. */
+const plainMachine: MachineFlags = {
+  image: Option.none(),
+  backend: Option.none(),
+  engine: Option.none(),
+  isolation: Option.none(),
+  boot: "auto",
+  bootTimeout: Option.none(),
+  network: "host",
+  memory: Option.none(),
+  cpus: Option.none(),
+  tasks: Option.none(),
+  tmpSize: Option.none(),
+  bind: [],
+  bindReadOnly: [],
+  env: {}
+}
+
 /** The flags that take a value; `env` may come more than once. `json` takes none. */
 const valued: Readonly<Record<string, ReadonlyArray<string>>> = {
   run: ["config", "env", "grace", "id", "root", "shell", "timeout"],
-  exec: ["config", "cwd", "env", "grace", "id", "root", "timeout", "user"]
+  exec: ["config", "cwd", "env", "grace", "id", "root", "timeout", "user"],
+  prepare: ["config", "id", "image", "root"],
+  cleanup: ["config", "grace", "id", "root"]
 }
 
 interface Split {

@@ -120,18 +120,19 @@ const decode = Schema.decodeUnknownResult(File, { errors: "all", onExcessPropert
 const configuration = (file: typeof File.Type): Configuration => {
   const memoryBytes = Option.getOrUndefined(Quantity.size(String(file.limits?.memory ?? "")))
   return {
-    root: file.root ?? Defaults.root,
+    root: file.root ?? Defaults.configuration.root,
     defaultImage: Option.fromUndefinedOr(file["default-image"]),
-    backend: file.backend ?? "auto",
-    engine: file.engine ?? "auto",
-    isolation: file.isolation ?? "users",
+    backend: file.backend ?? Defaults.configuration.backend,
+    engine: file.engine ?? Defaults.configuration.engine,
+    isolation: file.isolation ?? Defaults.configuration.isolation,
     limits: {
+      ...Defaults.configuration.limits,
       ...(memoryBytes === undefined ? {} : { memoryBytes }),
       ...(file.limits?.cpus === undefined ? {} : { cpus: file.limits.cpus }),
-      tasks: file.limits?.tasks ?? 16_384
+      ...(file.limits?.tasks === undefined ? {} : { tasks: file.limits.tasks })
     },
     reserveBytes: Option.getOrUndefined(Quantity.size(String(file.limits?.reserve ?? ""))),
     boots: file.limits?.boots,
-    grace: Option.getOrElse(Quantity.duration(String(file.grace ?? "")), () => Defaults.grace)
+    grace: Option.getOrElse(Quantity.duration(String(file.grace ?? "")), () => Defaults.configuration.grace)
   }
 }

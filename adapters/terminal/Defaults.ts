@@ -1,6 +1,18 @@
 /** What holds where no configuration says otherwise, for those who must not load what reads one. */
 import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import type { Configuration } from "./Configuration.ts"
 
 export const file = "/etc/redd/config.yaml"
-export const root = "/var/lib/redd"
-export const grace = Duration.seconds(10)
+
+export const configuration: Configuration = {
+  root: "/var/lib/redd",
+  defaultImage: Option.none(),
+  backend: "auto",
+  engine: "auto",
+  isolation: "users",
+  limits: { tasks: 16_384 },
+  reserveBytes: undefined,
+  boots: undefined,
+  grace: Duration.seconds(10)
+}

@@ -72,6 +72,14 @@ export const awaitPopulated = (
   limit: Duration.Duration
 ): Effect.Effect<boolean, PlatformError.PlatformError> => awaitState(path, true, limit)
 
+/** Makes a cgroup that `owner` may move processes into; without a parent there is none to make, and that is a success. */
+export const make = (path: string, owner: number): Effect.Effect<void, PlatformError.PlatformError> =>
+  Files.claimFolder(path, 0o755).pipe(
+    Effect.andThen(Files.give(path, owner)),
+    Effect.andThen(Files.give(`${path}/cgroup.procs`, owner)),
+    Effect.catchIf(Files.isAbsent, () => Effect.void)
+  )
+
 /** Kills what is left in the cgroup, and removes it and all below it, deepest first. */
 export const destroy = (path: string): Effect.Effect<void, CgroupStuck | PlatformError.PlatformError> =>
   Effect.gen(function* () {

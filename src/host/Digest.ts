@@ -1,9 +1,9 @@
 /** Names from texts: what must be short, harmless and never collide is a hash. */
-import { createHash, randomUUID } from "node:crypto"
+import { sha256 } from "@noble/hashes/sha2.js"
 
-/** SHA-256 of the parts, each kept apart from the next, in hexadecimal. */
+/** SHA-256 of the parts, each kept apart from the next, in hexadecimal. Not by node:crypto: loading it takes 5 ms. */
 export const hex = (...parts: ReadonlyArray<string>): string =>
-  createHash("sha256").update(parts.join("\0")).digest("hex")
+  Buffer.from(sha256(new TextEncoder().encode(parts.join("\0")))).toString("hex")
 
 /** 128 random bits as machine-id(5) writes them. */
-export const freshMachineId = (): string => randomUUID().replaceAll("-", "")
+export const freshMachineId = (): string => process.getBuiltinModule("node:crypto").randomUUID().replaceAll("-", "")

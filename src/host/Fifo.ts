@@ -96,6 +96,29 @@ export const openWriter = (path: string): Effect.Effect<Writer, PlatformError.Pl
     (writer) => writer.close
   )
 
+/**
+ * Opens a write end that says one line and then only keeps the FIFO from its end, until it is closed. Closed twice, or
+ * with the scope, it is closed once.
+ */
+export const hold = (
+  path: string,
+  line: string
+): Effect.Effect<Pick<Writer, "close">, PlatformError.PlatformError, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.flatMap(openDescriptor(path, constants.O_RDWR), (fd) => {
+      let isOpen = true
+      const close = Effect.sync(() => {
+        if (isOpen) fs.closeSync(fd)
+        isOpen = false
+      })
+      return Files.attempt("write", path, () => fs.writeSync(fd, line)).pipe(
+        Effect.as({ close }),
+        Effect.onError(() => close)
+      )
+    }),
+    ({ close }) => close
+  )
+
 /** Writes a line at once if the FIFO has a reader; false where it has none (ENXIO, EPIPE) or where it is full. */
 export const tell = (path: string, line: string): Effect.Effect<boolean, PlatformError.PlatformError> =>
   Files.attempt("write", path, () => {

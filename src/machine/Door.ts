@@ -164,7 +164,7 @@ forks=; setsid -f true && forks=-f
 start() { echo 0 >"$cgroup/$1/cgroup.procs"; exec setsid $forks /bin/sh $d/$1/start 3<&-; }
 while read -r n <&3; do
   case $n in ''|*[!0-9]*) continue;; esac
-  mkdir -p "$cgroup/$n" || continue
+  [ -d "$cgroup/$n" ] || mkdir "$cgroup/$n" || continue
   if [ -n "$forks" ]; then (start "$n"); else (start "$n") & fi
 done
 `

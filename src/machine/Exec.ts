@@ -123,8 +123,11 @@ export const run = <E, E2>(
       const begun = yield* Deferred.make<void>()
       const status = Fiber.join(yield* Effect.forkScoped(readStatus(opened.status, Deferred.succeed(begun, undefined))))
       const terminate = Effect.gen(function* () {
-        // Not begun: its folder goes before it can.
-        if (!(yield* Files.exists(opened.cgroup))) return
+        if (!(yield* Cgroup.isPopulated(opened.cgroup))) {
+          // Not begun, or just beginning: without its folder it cannot, and what could is in the cgroup.
+          yield* removeRun(opened.folder)
+          return yield* Cgroup.kill(opened.cgroup)
+        }
         yield* Cgroup.signal(opened.cgroup, "SIGTERM")
         const orderly = Effect.andThen(
           Effect.andThen(status, opened.done.close),
@@ -139,10 +142,11 @@ export const run = <E, E2>(
         Effect.flatMap(Deferred.isDone(end), (ended) => (ended ? Effect.void : Effect.ignore(terminate)))
       )
       if (!(yield* knock(record, opened.run))) return { _tag: "MachineGone" }
-      if (command._tag === "Words" && command.stdin !== undefined) {
-        yield* Effect.exit(Stream.runForEach(command.stdin, opened.stdin.write)).pipe(
+      if (command._tag === "Words" && command.stdin !== undefined && opened.stdin !== undefined) {
+        const { stdin } = opened
+        yield* Effect.exit(Stream.runForEach(command.stdin, stdin.write)).pipe(
           Effect.andThen(Deferred.await(begun)),
-          Effect.andThen(opened.stdin.close),
+          Effect.andThen(stdin.close),
           Effect.forkScoped
         )
       }
@@ -170,12 +174,15 @@ export const run = <E, E2>(
 
 interface Opened {
   readonly run: string
+  readonly folder: string
   readonly cgroup: string
   readonly stdout: Fifo.Reader
   readonly stderr: Fifo.Reader
   readonly status: Fifo.Reader
-  readonly stdin: Fifo.Writer
-  readonly done: Fifo.Writer
+  /** Where the command has a standard input. */
+  readonly stdin: Fifo.Writer | undefined
+  /** Keeps the starter waiting; it begins with the line in it. */
+  readonly done: Pick<Fifo.Writer, "close">
 }
 
 /** The run's folder with all its ends open, so that nothing in the machine waits for us when it starts. */
@@ -190,6 +197,7 @@ const open = <E, E2>(
     )
     yield* Door.giveFifos(record, run)
     const encoder = new TextEncoder()
+    const hasStdin = command._tag === "Words" && command.stdin !== undefined
     const start = Door.startScript({
       run,
       command:
@@ -202,29 +210,29 @@ const open = <E, E2>(
             },
       environment: { ...record.environment, ...options.environment },
       folder: options.folder ?? "/",
-      stdin: command._tag === "Words" && command.stdin !== undefined
+      stdin: hasStdin
     })
     yield* Files.create(`${folder}/start`, start, { mode: 0o400, owner: record.range })
     if (command._tag === "Script")
       yield* Files.create(`${folder}/script`, command.content, { mode: 0o500, owner: record.range })
     yield* Files.give(folder, record.range)
     const cgroup = `${doorCgroupOf(record)}/${run}`
+    yield* Cgroup.make(cgroup, record.range)
     // Empty once the run and all that it left have ended; what still lives in it keeps it (EBUSY).
     yield* Effect.addFinalizer(() => Effect.ignore(Cgroup.remove(cgroup)))
-    const done = yield* Fifo.openWriter(`${folder}/done`)
-    yield* done.write(encoder.encode("go\n"))
     return {
       run,
+      folder,
       cgroup,
       stdout: yield* Fifo.openReader(`${folder}/stdout`),
       stderr: yield* Fifo.openReader(`${folder}/stderr`),
       status: yield* Fifo.openReader(`${folder}/status`),
-      stdin: yield* Fifo.openWriter(`${folder}/stdin`),
-      done
+      stdin: hasStdin ? yield* Fifo.openWriter(`${folder}/stdin`) : undefined,
+      done: yield* Fifo.hold(`${folder}/done`, "go\n")
     }
   })
 
-/** A number that no other run of this machine has, had or will have: the door starts each number once. */
+/** A number that no other run of this machine has, had or will have: each is begun once. */
 const claim = (
   record: MachineRecord
 ): Effect.Effect<{ readonly run: string; readonly folder: string }, PlatformError.PlatformError> =>

@@ -7,6 +7,7 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as PlatformError from "effect/PlatformError"
@@ -42,7 +43,6 @@ import {
   type RecordUnreadable,
   type StateUnusable
 } from "../record/Records.ts"
-import * as Exec from "./Exec.ts"
 import * as Ranges from "./Ranges.ts"
 import * as Ready from "./Ready.ts"
 import * as Space from "./Space.ts"
@@ -82,16 +82,6 @@ export class MachineExists extends Schema.TaggedError<MachineExists>()("MachineE
   }
 }
 
-/** No machine has this id. */
-export class MachineNotFound extends Schema.TaggedError<MachineNotFound>()("MachineNotFound", { id: Schema.String }) {
-  override get message(): string {
-    return `There is no machine "${this.id}".`
-  }
-  get hint(): string {
-    return "make it with redd prepare; redd list shows those that exist"
-  }
-}
-
 /** The host cannot give a machine what it was asked for. */
 export class SpecInvalid extends Schema.TaggedError<SpecInvalid>()("SpecInvalid", {
   reason: Schema.String,
@@ -104,6 +94,8 @@ export class SpecInvalid extends Schema.TaggedError<SpecInvalid>()("SpecInvalid"
     return this.remedy
   }
 }
+
+export { attach, MachineNotFound } from "./Attach.ts"
 
 export type AcquireError =
   | Space.SpaceShort
@@ -159,19 +151,20 @@ export const acquire = (
         yield* undo(earlier.value)
       }
       yield* Space.check(records.root, spec.reserveBytes ?? Space.defaultReserveBytes)
-      yield* Lock.holdPlace("boots", spec.boots ?? Host.processors() * 2)
+      const place = yield* Effect.forkScoped(Lock.holdPlace("boots", spec.boots ?? Host.processors() * 2))
       return yield* Effect.retry(
-        Effect.flatMap(describe(spec, owner), (record) => bring(record)),
+        Effect.flatMap(describe(spec, owner), (record) => bring(record, Fiber.join(place))),
         { while: (error) => error._tag === "RangeTaken", times: 20 }
       )
     })
   )
 
-/** From a record that is chosen to a machine that is ready; or to nothing. */
-const bring = (record: MachineRecord) =>
+/** From a record that is chosen to a machine that is ready, once it is its turn to boot; or to nothing. */
+const bring = <E>(record: MachineRecord, turn: Effect.Effect<void, E>) =>
   Effect.gen(function* () {
     const records = yield* Records
     return yield* records.store(record).pipe(
+      Effect.andThen(turn),
       Effect.andThen(Step.forwards(steps, record)),
       Effect.as(record),
       Effect.onExit((exit) => (exit._tag === "Success" ? Effect.void : undo(record)))
@@ -197,25 +190,18 @@ export const release = (
     })
   )
 
-/** The record of a machine that was acquired and has not been released. It may have died since. */
-export const attach = (
-  id: MachineId
-): Effect.Effect<MachineRecord, MachineNotFound | RecordUnreadable | PlatformError.PlatformError, Records> =>
-  Effect.gen(function* () {
-    const records = yield* Records
-    const record = yield* records.find(keyOf(records.root, id))
-    if (Option.isNone(record)) return yield* new MachineNotFound({ id })
-    return record.value
-  })
-
-/** `running`: it accepts commands. `starting`: it is being made, or released. `dead`: nothing of it runs. */
+/**
+ * `running`: it accepts commands. `starting`: it waits for its turn, is being made or released, or who did that was killed.
+ * `dead`: nothing of it runs any more.
+ */
 export type State = "running" | "starting" | "dead"
 
 /** What state a machine is in, from its record and its cgroup. */
 export const state = (record: MachineRecord): Effect.Effect<State, PlatformError.PlatformError> =>
   Effect.gen(function* () {
-    if (!(yield* Engine.hasPayload(record))) return "dead"
-    return (yield* Ready.isMarked(record)) ? "running" : "starting"
+    if (record.bootId !== (yield* Host.bootId)) return "dead"
+    if (!(yield* Ready.isMarked(record))) return "starting"
+    return (yield* Engine.hasPayload(record)) ? "running" : "dead"
   })
 
 /** What gc did with one record, or would do. */
@@ -288,20 +274,6 @@ export const collect = (options: {
     const strays = found.filter((stray) => !stray.found.every((path) => deleted.includes(path)))
     return { collected, deleted, strays, failed }
   })
-
-/** Units of the machine that have failed by now: it is used all the same, and a person may want to know. */
-export const failedUnits = (record: MachineRecord): Effect.Effect<ReadonlyArray<string>, Exec.ExecError> =>
-  record.boot === "none"
-    ? Effect.succeed([])
-    : Effect.gen(function* () {
-        const query = ["systemctl", "list-units", "--state=failed", "--plain", "--no-legend", "--no-pager"]
-        const { stdout } = yield* Exec.collect(
-          record,
-          { _tag: "Words", words: query },
-          { timeout: Duration.seconds(5), mostBytes: 65_536 }
-        )
-        return stdout.split("\n").flatMap((line) => /^[\w@:.\\-]+(?= )/.exec(line)?.[0] ?? [])
-      })
 
 /** Longer than a machine takes to boot: who else holds the lock is at work. */
 const patience = Duration.seconds(120)

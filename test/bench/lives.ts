@@ -5,10 +5,10 @@ import { type Life, raceLives } from "./Race.ts"
 import * as Raw from "./Raw.ts"
 import { idOf, type Redd } from "./Redd.ts"
 
-const byCommand = (state: Redd, image: string, name: string, backend = "auto"): Life => ({
+const byCommand = (state: Redd, image: string, name: string, ...flags: ReadonlyArray<string>): Life => ({
   begin: {
     name: `redd prepare${name}`,
-    run: () => state.command("prepare", "--id", "life", "--image", image, "--backend", backend)
+    run: () => state.command("prepare", "--id", "life", "--image", image, ...flags)
   },
   end: { name: `redd cleanup${name}`, run: () => state.command("cleanup", "--id", "life") }
 })
@@ -38,6 +38,8 @@ export const backends = async (
   title: "A machine on each backend",
   figures: await raceLives(
     rounds,
-    places.map(({ backend, disk, state }) => byCommand(state, "settled", `, ${backend} on ${disk}`, backend))
+    places.map(({ backend, disk, state }) =>
+      byCommand(state, "settled", `, ${backend} on ${disk}`, "--backend", backend)
+    )
   )
 })

@@ -11,7 +11,7 @@ echo 'tail /dev/zero; exit 5' | ask child
 echo 'echo lives on' | ask after
 echo 'for i in $(seq 400); do sleep 3 & done' | ask forks
 echo 'exit 0' | ask again
-echo bomb; echo 'b() { b | b & b; }; b' | timeout --signal=TERM 5 redd run --id m --shell sh --grace 1s - >/dev/null 2>&1; echo "= $?"
+echo bomb; echo 'b() { b | b & b; }; b & while :; do :; done' | timeout --signal=TERM 5 redd run --id m --shell sh --grace 1s - >/dev/null 2>&1; echo "= $?"
 echo 'exit 4' | ask defused
 (sleep 1; date --set '+10 days'; sleep 1; date --set '-20 days') >/dev/null &
 echo 'sleep 4; exit 3' | ask clock

@@ -8,6 +8,8 @@ import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
 import * as fc from "fast-check"
 import { execFlags } from "../../../adapters/cli/Exec.ts"
+import { cleanupFlags } from "../../../adapters/cli/Life.ts"
+import { prepareFlags } from "../../../adapters/cli/Prepare.ts"
 import { redd } from "../../../adapters/cli/Flags.ts"
 import { parse } from "../../../adapters/cli/Quick.ts"
 import { runFlags } from "../../../adapters/cli/Run.ts"
@@ -20,7 +22,12 @@ const parseInFull = async (args: ReadonlyArray<string>, environment: Environment
   const keep = (tag: string) => (flags: object) =>
     Effect.map(redd, ({ config, root }) => void (parsed = Option.some({ _tag: tag, root, config, ...flags })))
   const cli = redd.pipe(
-    Command.withSubcommands([Command.make("run", runFlags, keep("Run")), Command.make("exec", execFlags, keep("Exec"))])
+    Command.withSubcommands([
+      Command.make("run", runFlags, keep("Run")),
+      Command.make("exec", execFlags, keep("Exec")),
+      Command.make("prepare", prepareFlags, keep("Prepare")),
+      Command.make("cleanup", cleanupFlags, keep("Cleanup"))
+    ])
   )
   await Command.runWith(cli, { version: "0" })(args).pipe(
     Effect.ignore,
@@ -36,7 +43,21 @@ const parseInFull = async (args: ReadonlyArray<string>, environment: Environment
   return parsed
 }
 
-const flag = fc.constantFrom("id", "root", "config", "env", "shell", "cwd", "user", "timeout", "grace", "json", "help")
+const flag = fc.constantFrom(
+  "id",
+  "root",
+  "config",
+  "env",
+  "shell",
+  "cwd",
+  "user",
+  "timeout",
+  "grace",
+  "json",
+  "help",
+  "image",
+  "boot"
+)
 const value = fc.constantFrom(
   "a",
   "job 1",
@@ -82,10 +103,15 @@ const commandLine = fc
   .oneof(
     fc.tuple(fc.constantFrom(["run"], ["exec"], ["list"]), words(6)),
     fc.tuple(just("run", "--id", "x"), words(3), just("script")),
-    fc.tuple(just("exec", "--id=x"), words(3), just("--", "ls"), fc.array(value))
+    fc.tuple(just("exec", "--id=x"), words(3), just("--", "ls"), fc.array(value)),
+    fc.tuple(just("prepare", "--id", "x"), words(3)),
+    fc.tuple(just("cleanup", "--id", "x"), words(2))
   )
   .map((parts) => parts.flat())
-const environment = fc.record({ REDD_ID: value, REDD_ROOT: value, REDD_CONFIG: value }, { requiredKeys: [] })
+const environment = fc.record(
+  { REDD_ID: value, REDD_ROOT: value, REDD_CONFIG: value, REDD_IMAGE: value },
+  { requiredKeys: [] }
+)
 
 describe("the quick command line", () => {
   it("declines, or understands what the full one does", async () => {
@@ -108,6 +134,8 @@ describe("the quick command line", () => {
       "run --id=job-1 --timeout 10m - label",
       "run --id job-1 --json script",
       "exec --id job-1 --env A=b --env C=d --user nobody --cwd /tmp -- id -un",
+      "prepare --id job-1 --image trixie",
+      "cleanup --id job-1 --grace 5s",
       "exec --root /srv/redd --config c.yaml --grace 5s --id job-1 -- tar x"
     ])
       assert.isTrue(Option.isSome(parse(line.split(" "), {})), line)
