@@ -83,14 +83,13 @@ describe("a door that root in the machine replaced", () => {
   })
 })
 
-/** Sends a signal to each door in the machine. */
-const signalDoors = (signal: string) =>
-  `for p in /proc/[0-9]*; do case $(tr '\\0' ' ' 2>/dev/null <$p/cmdline) in '/bin/sh /run/redd/door '*) kill -${signal} \${p#/proc/};; esac; done;`
+/** Sends a signal to the door, and to no process that it has started. */
+const signalDoor = (signal: string) => `systemctl kill --kill-whom=main --signal=${signal} redd-door`
 
 describe("a door", () => {
   it("that is killed again and again loses no run, and starts none twice", async () => {
     await prepare("killed", "--image", "trixie")
-    const killer = here.script("killed", `for i in $(seq 12); do ${signalDoors("KILL")} sleep 0.3; done`)
+    const killer = here.script("killed", `for i in $(seq 12); do ${signalDoor("KILL")}; sleep 0.3; done`)
     const runs = await Promise.all(
       Array.from({ length: 24 }, (_, run) => here.script("killed", `echo ${run} >>/srv/seen; echo ${run}; exit ${run}`))
     )
@@ -104,18 +103,20 @@ describe("a door", () => {
   })
   it("that is stopped makes a run wait, and take its turn when it goes on", async () => {
     await prepare("stopped", "--image", "trixie")
-    await succeeds(here.script("stopped", signalDoors("STOP")))
+    await succeeds(here.script("stopped", signalDoor("STOP")))
     assert.strictEqual((await here.script("stopped", "echo no", "--timeout", "2s")).code, 124)
     const run = here.start("exec", "--id", "stopped", "--", "echo", "later")
     await until("the run waits", async () => !(await here.host.run(["pgrep", "-f", "exec --id stopped"])).code)
-    const unit = `redd-${JSON.parse((await here.redd("list", "--json")).stdout)[0].machine}.service`
+    const unit = /redd-stopped-[0-9a-f]{16}\.service/.exec(
+      (await succeeds(here.host.run(["ls", "/sys/fs/cgroup/machine.slice"]))).stdout
+    )?.[0]
     await succeeds(
       here.host.run([
         "/bin/sh",
         "-c",
         'for pid in $(cat "/sys/fs/cgroup/machine.slice/$1"/payload/system.slice/redd-door.service/*/cgroup.procs); do kill -CONT $pid; done',
         "sh",
-        unit
+        unit ?? ""
       ])
     )
     assert.strictEqual((await succeeds(run.outcome)).stdout, "later\n")

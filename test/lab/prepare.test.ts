@@ -58,7 +58,7 @@ describe("a machine", () => {
     }
     assert.notStrictEqual(ids[0], ids[1])
     const { stdout } = await succeeds(here.host.run(["machinectl", "list", "--no-legend"]))
-    assert.match(stdout, /^myjob7-[0-9a-f]{16} container systemd-nspawn/m)
+    assert.match(stdout, /^myjob7-[0-9a-f]{16} +container +systemd-nspawn/m)
     await cleanup("My Job/7")
     await succeeds(here.script("My_Job 7", "true"))
     await cleanup("My_Job 7")
