@@ -14,9 +14,12 @@ import type * as Scope from "effect/Scope"
 import * as Files from "./Files.ts"
 import * as Tool from "./Tool.ts"
 
-/** Makes FIFOs that all may open, whatever the umask is. Node has no mkfifo(3); one mkfifo(1) makes them all. */
+/**
+ * Makes FIFOs that all may open. Node has no mkfifo(3); one mkfifo(1) makes them all. With the umask and not with its
+ * --mode, which it sets afterwards: somebody else may take a FIFO as soon as it is there.
+ */
 export const make = (paths: ReadonlyArray<string>): Effect.Effect<void, Tool.ToolError> =>
-  Effect.asVoid(Tool.run("mkfifo", ["--mode=666", "--", ...paths]))
+  Effect.asVoid(Tool.run("/bin/sh", ["-c", 'umask 0 && exec mkfifo -- "$@"', "mkfifo", ...paths]))
 
 /** The read end. */
 export interface Reader {
