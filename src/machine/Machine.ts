@@ -243,7 +243,7 @@ export const collect = (options: {
       const { id, key } = listed.record
       const outcome = yield* Effect.scoped(
         Effect.gen(function* () {
-          yield* records.hold(key, id, Duration.zero)
+          yield* records.hold(key, id, glance)
           // Again, now that nobody else can change it.
           const record = yield* records.find(key)
           const reason = Option.isNone(record) ? Option.none() : yield* whyCollect(record.value)
@@ -275,6 +275,8 @@ export const collect = (options: {
     return { collected, deleted, strays, failed }
   })
 
+/** Another gc, of another state folder too, may hold a lock only to look whether somebody else does. */
+const glance = Duration.millis(500)
 /** Longer than a machine takes to boot: who else holds the lock is at work. */
 const patience = Duration.seconds(120)
 const defaultBootTimeout = Duration.seconds(90)

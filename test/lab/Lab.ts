@@ -196,6 +196,15 @@ export const bundled = async ({ disk, host }: State, script: string): Promise<st
   return `${host.disk(disk)}/${name}`
 }
 
+/** Has all of a machine killed from inside, and waits until it is seen to be dead. */
+export const die = async (on: State, id: string): Promise<void> => {
+  await on.script(id, "kill -KILL -1; sleep 60")
+  await until(`${id} is dead`, async () => {
+    const rows: ReadonlyArray<{ id: string; state: string }> = JSON.parse((await on.redd("list", "--json")).stdout)
+    return rows.some((row) => row.id === id && row.state === "dead")
+  })
+}
+
 /** Fails with all that was said, where a command did not end with 0. */
 export const succeeds = async (outcome: Promise<Outcome>): Promise<Outcome> => {
   const { code, stderr, stdout } = await outcome

@@ -1,6 +1,6 @@
 /** Bad luck while jobs run: machines, hosts and disks that give way. A test for each, and nothing left after any. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { fullSuite, lab, left, type Outcome, type State, state, succeeds, tinyImage, until } from "./Lab.ts"
+import { die, fullSuite, lab, left, type Outcome, type State, state, succeeds, tinyImage, until } from "./Lab.ts"
 
 let here: State
 beforeAll(async () => {
@@ -174,7 +174,7 @@ describe("a disk that gives way", () => {
       const on = await small(format, "600M")
       const make = (id: string) => on.redd("prepare", "--id", id, "--image", "tiny", "--boot", "none")
       for (const id of ["full", "dead"]) await succeeds(make(id))
-      await on.script("dead", "kill -KILL -1; sleep 60")
+      await die(on, "dead")
       const { code, stderr } = await on.script("full", "cat /dev/zero >/tmp/a 2>/dev/null; cat /dev/zero >/tmp/b")
       assert.notStrictEqual(code, 0)
       assert.include(stderr, `redd: the machine's disk is full (the file system of ${on.root})`)
