@@ -20,13 +20,16 @@ export const find = (record: MachineRecord): Effect.Effect<ReadonlyArray<string>
     const [bootId, ...known] = Option.getOrElse(yield* Files.readText(answer), () => "").split("\n")
     if (bootId === record.bootId) return known
     const found = yield* ask(record)
-    yield* Files.replace(answer, [record.bootId, ...found].join("\n"))
-    return found
+    if (Option.isNone(found)) return []
+    // The machine is there: a disk too full to remember this by is no reason to say that it is not.
+    yield* Effect.ignore(Files.replace(answer, [record.bootId, ...found.value].join("\n")))
+    return found.value
   })
 
 const answerOf = ({ boot, engine, generation, root }: MachineRecord) =>
   `${root}/cache/units-${Digest.hex(generation, boot, engine).slice(0, 16)}`
 
+/** None where there was no answer, in time or at all: that is not to be remembered as no failure. */
 const ask = (record: MachineRecord) =>
   Effect.map(
     Exec.collect(
@@ -37,5 +40,8 @@ const ask = (record: MachineRecord) =>
       },
       { timeout: Duration.seconds(5), mostBytes: 65_536 }
     ),
-    ({ stdout }) => stdout.split("\n").flatMap((line) => /^[\w@:.\\-]+(?= )/.exec(line)?.[0] ?? [])
+    ({ exit, stdout }) =>
+      Exec.exitCode(exit) === 0
+        ? Option.some(stdout.split("\n").flatMap((line) => /^[\w@:.\\-]+(?= )/.exec(line)?.[0] ?? []))
+        : Option.none()
   )
