@@ -196,6 +196,12 @@ export const bundled = async ({ disk, host }: State, script: string): Promise<st
   return `${host.disk(disk)}/${name}`
 }
 
+/** A shell script that runs `"$@"` where a tool of /usr/bin is missing, to be run in mounts of its own: others use the host. */
+export const without = (
+  tool: string
+): string => `mkdir -p /run/real; mount --bind /usr/bin /run/real; mount -t tmpfs none /usr/bin
+PATH=/run/real; for file in /run/real/*; do [ "\${file##*/}" = ${tool} ] || ln -s "$file" /usr/bin/; done; "$@"`
+
 /** Has all of a machine killed from inside, and waits until it is seen to be dead. */
 export const die = async (on: State, id: string): Promise<void> => {
   await on.script(id, "kill -KILL -1; sleep 60")
