@@ -148,18 +148,19 @@ const plainPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
  * Waits for the numbers of runs, and starts each in a cgroup of its own.
  *
  * The FIFO is opened for reading and writing: a reader alone would see the end between two writers, and lose the run that
- * is announced just then. `setsid -f` and not `&`: a shell starts what it puts in the background with SIGINT ignored, for
- * ever. The setsid of busybox has no -f, and an image that has no other lives with that. A number may come twice, when a
- * door was killed that had taken it: `start` begins once.
+ * is announced just then. It is opened first of all: what is announced from then on waits in it. `setsid -f` and not `&`: a
+ * shell starts what it puts in the background with SIGINT ignored, for ever. The setsid of busybox has no -f, and an image
+ * that has no other lives with that. A number may come twice, when a door was killed that had taken it: `start` begins once.
  */
 const doorScript = `unset INVOCATION_ID JOURNAL_STREAM SYSTEMD_EXEC_PID MEMORY_PRESSURE_WATCH MEMORY_PRESSURE_WRITE NOTIFY_SOCKET
 unset LISTEN_FDS LISTEN_PID LISTEN_FDNAMES container container_uuid container_host_id container_host_version_id TERM
 d=/run/redd
+exec 3<>$d/door.fifo
 while IFS=: read -r id controllers path; do [ "$id$controllers" = 0 ] && break; done </proc/self/cgroup
 cgroup=/sys/fs/cgroup\${path%/}
 mkdir -p "$cgroup/door" && echo 0 >"$cgroup/door/cgroup.procs"
 echo +memory >"$cgroup/cgroup.subtree_control"
-exec 2>/dev/null 3<>$d/door.fifo
+exec 2>/dev/null
 forks=; setsid -f true && forks=-f
 start() { echo 0 >"$cgroup/$1/cgroup.procs"; exec setsid $forks /bin/sh $d/$1/start 3<&-; }
 while read -r n <&3; do
