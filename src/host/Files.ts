@@ -161,6 +161,32 @@ export const replace = (
     await syncFolder(path)
   })
 
+/** Replaces `path` whole for who looks; what a power cut would leave of it is not said until `persist` returns. */
+export const write = (path: string, content: string, mode = 0o600): Effect.Effect<void, PlatformError.PlatformError> =>
+  attempt("write", path, () => {
+    const temporary = `${path}.new`
+    try {
+      fs.writeFileSync(temporary, content, { mode })
+      fs.renameSync(temporary, path)
+    } catch (cause) {
+      // A full disk: nothing half-written stays.
+      fs.rmSync(temporary, { force: true })
+      throw cause
+    }
+  })
+
+/** fsync(2) of a file, then of the folder that names it: no power cut can take it from here on. */
+export const persist = (path: string): Effect.Effect<void, PlatformError.PlatformError> =>
+  attemptSlowly("fsync", path, async () => {
+    const file = await fs.promises.open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+    try {
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await syncFolder(path)
+  })
+
 /** Removes a file or link; absent is a success. */
 export const remove = (path: string): Effect.Effect<void, PlatformError.PlatformError> =>
   attempt("unlink", path, () => fs.unlinkSync(path)).pipe(absentIs<void>(undefined))

@@ -47,7 +47,7 @@ import * as Ranges from "./Ranges.ts"
 import * as Ready from "./Ready.ts"
 import * as Space from "./Space.ts"
 import * as Step from "./Step.ts"
-import { steps } from "./Steps.ts"
+import { boot, ground, steps } from "./Steps.ts"
 import * as Strays from "./Strays.ts"
 
 /** What a machine shall be. What is absent is chosen by the host. */
@@ -111,12 +111,7 @@ export type AcquireError =
   | Step.ReleaseFailed
   | Step.StepError
 
-export type ReleaseError =
-  | Step.ReleaseFailed
-  | MachineBusy
-  | RecordUnreadable
-  | Tool.ToolError
-  | PlatformError.PlatformError
+export type ReleaseError = Step.ReleaseFailed | MachineBusy | RecordUnreadable | Tree.TreeError
 
 export type CollectError = ReleaseError | Step.StepError
 
@@ -145,6 +140,7 @@ export const acquire = (
       const records = yield* Records
       const key = keyOf(records.root, spec.id)
       yield* records.hold(key, spec.id, patience)
+      yield* Strays.sweepOne(records.root, key, { dryRun: false })
       const earlier = yield* records.find(key)
       if (Option.isSome(earlier)) {
         if (yield* isReady(earlier.value)) return yield* new MachineExists({ id: spec.id })
@@ -164,8 +160,16 @@ const bring = <E>(record: MachineRecord, turn: Effect.Effect<void, E>) =>
   Effect.gen(function* () {
     const records = yield* Records
     return yield* records.store(record).pipe(
-      Effect.andThen(turn),
-      Effect.andThen(Step.forwards(steps, record)),
+      Effect.andThen(
+        // The disk takes its time, and the machine does not wait for it: a power cut would end both.
+        Effect.all(
+          [
+            records.persist(record),
+            Step.forwards(ground, record).pipe(Effect.andThen(turn), Effect.andThen(Step.forwards(boot, record)))
+          ],
+          { concurrency: "unbounded", discard: true }
+        )
+      ),
       Effect.as(record),
       Effect.onExit((exit) => (exit._tag === "Success" ? Effect.void : undo(record)))
     )
@@ -181,6 +185,7 @@ export const release = (
       const records = yield* Records
       const key = keyOf(records.root, id)
       yield* records.hold(key, id, patience)
+      yield* Strays.sweepOne(records.root, key, { dryRun: false })
       const record = yield* records.find(key)
       if (Option.isNone(record)) return "absent"
       yield* Ready.unmake(record.value)
@@ -235,9 +240,16 @@ export const collect = (options: {
     const records = yield* Records
     const collected: Array<Collected> = []
     const failed: Array<CollectError> = []
+    const attempt = <A>(sweep: Effect.Effect<A, CollectError>, otherwise: A) =>
+      Effect.catch(sweep, (error) => {
+        failed.push(error)
+        return Effect.succeed(otherwise)
+      })
+    const cut = yield* attempt(Strays.sweep(records.root, options), [])
     for (const listed of yield* records.list) {
       if (listed._tag === "Unreadable") {
-        failed.push(listed.error)
+        // What a dry run leaves there is named among the deleted.
+        if (!cut.includes(listed.error.file)) failed.push(listed.error)
         continue
       }
       const { id, key } = listed.record
@@ -255,20 +267,12 @@ export const collect = (options: {
       else if (outcome.failure._tag !== "MachineBusy") failed.push(outcome.failure)
     }
     const images = yield* Images
-    const attempt = <A>(sweep: Effect.Effect<A, CollectError>, otherwise: A) =>
-      Effect.catch(sweep, (error) => {
-        failed.push(error)
-        return Effect.succeed(otherwise)
-      })
     if (!options.dryRun) {
       yield* attempt(records.sweep, undefined)
       yield* attempt(Attempt.sweep(records.root), undefined)
       yield* attempt(Lock.sweep, undefined)
     }
-    const deleted = [
-      ...(yield* attempt(images.sweep(options), [])),
-      ...(yield* attempt(Strays.sweep(records.root, options), []))
-    ]
+    const deleted = [...cut, ...(yield* attempt(images.sweep(options), []))]
     const found = yield* attempt(Strays.collect(records.root, options.removeStrays === true && !options.dryRun), [])
     // What a dry run leaves there has been said.
     const strays = found.filter((stray) => !stray.found.every((path) => deleted.includes(path)))

@@ -34,9 +34,20 @@ export class ReleaseFailed extends Schema.TaggedError<ReleaseFailed>()("ReleaseF
   }
 }
 
-/** Walks the list forwards; the first failure ends it. */
-export const forwards = (steps: ReadonlyArray<Step>, record: MachineRecord): Effect.Effect<void, StepError> =>
-  Effect.forEach(steps, (step) => Effect.withSpan(step.do(record), `do ${step.name}`), { discard: true })
+/** Walks the rows forwards; steps of one row have nothing to do with each other. The first failure ends it. */
+export const forwards = (
+  rows: ReadonlyArray<ReadonlyArray<Step>>,
+  record: MachineRecord
+): Effect.Effect<void, StepError> =>
+  Effect.forEach(
+    rows,
+    (row) =>
+      Effect.forEach(row, (step) => Effect.withSpan(step.do(record), `do ${step.name}`), {
+        concurrency: "unbounded",
+        discard: true
+      }),
+    { discard: true }
+  )
 
 /** Walks the whole list backwards, whatever fails on the way, and then says what did. */
 export const backwards = (steps: ReadonlyArray<Step>, record: MachineRecord): Effect.Effect<void, ReleaseFailed> =>

@@ -13,26 +13,40 @@ import * as Ranges from "./Ranges.ts"
 import * as Ready from "./Ready.ts"
 import type { Step } from "./Step.ts"
 
-export const steps: ReadonlyArray<Step> = [
-  { name: "range", do: Ranges.lease, undo: Ranges.giveBack },
-  {
-    name: "folder",
-    do: (record) => Files.makeFolder(folderOf(record), 0o700),
-    undo: (record) => Tree.remove(folderOf(record))
-  },
-  {
-    name: "root",
-    do: (record) => Effect.andThen(Backends.of(record).make(record), writeResolver(record)),
-    undo: (record) => Backends.of(record).unmake(record)
-  },
-  { name: "door", do: Door.make, undo: Door.unmake },
-  {
-    name: "engine",
-    do: (record) => Engines.of(record).start(record),
-    undo: (record) => Engines.of(record).stop(record)
-  },
-  { name: "ready", do: Ready.make, undo: Ready.unmake }
+/** What a machine stands on. Nothing of it runs yet. */
+export const ground: ReadonlyArray<ReadonlyArray<Step>> = [
+  [{ name: "range", do: Ranges.lease, undo: Ranges.giveBack }],
+  [
+    {
+      name: "folder",
+      do: (record) => Files.makeFolder(folderOf(record), 0o700),
+      undo: (record) => Tree.remove(folderOf(record))
+    }
+  ],
+  [
+    {
+      name: "root",
+      do: (record) => Effect.andThen(Backends.of(record).make(record), writeResolver(record)),
+      undo: (record) => Backends.of(record).unmake(record)
+    },
+    { name: "door", do: Door.make, undo: Door.unmake }
+  ]
 ]
+
+/** What runs: of many machines, some at a time. */
+export const boot: ReadonlyArray<ReadonlyArray<Step>> = [
+  [
+    {
+      name: "engine",
+      do: (record) => Engines.of(record).start(record),
+      undo: (record) => Engines.of(record).stop(record)
+    }
+  ],
+  [{ name: "ready", do: Ready.make, undo: Ready.unmake }]
+]
+
+/** Every step, one after the other. */
+export const steps: ReadonlyArray<Step> = [...ground, ...boot].flat()
 
 /**
  * /etc/resolv.conf as it is on the host, whose network the machine shares: whatever the image has there (a link to a

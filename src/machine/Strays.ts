@@ -18,7 +18,7 @@ import * as Files from "../host/Files.ts"
 import * as Lock from "../host/Lock.ts"
 import * as Mounts from "../host/Mounts.ts"
 import * as Tree from "../host/Tree.ts"
-import { fileOf, MachineKey, treeOf } from "../record/MachineRecord.ts"
+import { fileOf, folderOf, MachineKey, treeOf } from "../record/MachineRecord.ts"
 import * as Ranges from "./Ranges.ts"
 import * as Ready from "./Ready.ts"
 
@@ -40,42 +40,76 @@ export const collect = (
     for (const name of yield* candidates(root)) {
       // Most have a record. Whether those that have none still have none is looked at under the lock.
       if (yield* Files.exists(`${root}/records/${name}.json`)) continue
-      const stray = yield* Effect.andThen(Lock.hold(name, Duration.zero), examine(root, name, remove)).pipe(
-        Effect.scoped,
-        Effect.catchTag("LockHeld", () => Effect.succeed({ machine: name, found: [] }))
-      )
-      if (stray.found.length > 0) strays.push(stray)
-    }
-    return strays
-  })
-
-/**
- * Deletes folders that have a key's name, no record, and nothing in /run: a power cut brought them back. btrfs may have the
- * end of a record on its disk before the end of the tree: the one is in its log once another record is stored, the other
- * waits for its next transaction. Returns what they are. A machine whose record somebody deleted has its lease, until
- * the host reboots.
- */
-export const sweep = (
-  root: string,
-  options: { readonly dryRun: boolean }
-): Effect.Effect<ReadonlyArray<string>, EngineError | Tree.TreeError> =>
-  Effect.gen(function* () {
-    const swept: Array<string> = []
-    for (const name of yield* Files.list(`${root}/machines`)) {
-      if (!isKey(name) || (yield* Files.exists(fileOf({ root, key: name })))) continue
-      const folder = `${root}/machines/${name}`
       yield* Effect.gen(function* () {
         yield* Lock.hold(name, Duration.zero)
-        const { found } = yield* examine(root, name, false)
-        if (found.length !== 1 || found[0] !== folder) return
-        if (!options.dryRun) yield* Tree.remove(folder)
-        swept.push(folder)
+        if (yield* Files.exists(`${root}/records/${name}.json`)) return
+        const stray = yield* examine(root, name)
+        if (stray.found.length === 0) return
+        strays.push({ machine: name, found: stray.found })
+        if (remove) yield* stray.remove
       }).pipe(
         Effect.scoped,
         Effect.catchTag("LockHeld", () => Effect.void)
       )
     }
+    return strays
+  })
+
+/**
+ * Deletes what power cuts left: of a machine that has nothing in /run, an empty record, or a folder without a record.
+ * Returns what they are. A machine whose record somebody deleted or emptied has its lease, until the host reboots.
+ */
+export const sweep = (
+  root: string,
+  options: { readonly dryRun: boolean }
+): Effect.Effect<ReadonlyArray<string>, Tree.TreeError> =>
+  Effect.gen(function* () {
+    const swept: Array<string> = []
+    const records = (yield* Files.list(`${root}/records`)).flatMap((name) => /^(.*)\.json$/.exec(name)?.[1] ?? [])
+    for (const key of new Set([...(yield* Files.list(`${root}/machines`)), ...records])) {
+      if (!isKey(key) || (yield* leftBy(root, key)).length === 0) continue
+      yield* Lock.hold(key, Duration.zero).pipe(
+        Effect.andThen(sweepOne(root, key, options)),
+        Effect.map((paths) => swept.push(...paths)),
+        Effect.scoped,
+        Effect.catchTag("LockHeld", () => Effect.void)
+      )
+    }
     return swept
+  })
+
+/** The same for one key, for who holds its lock. */
+export const sweepOne = (
+  root: string,
+  key: MachineKey,
+  options: { readonly dryRun: boolean }
+): Effect.Effect<ReadonlyArray<string>, Tree.TreeError> =>
+  Effect.gen(function* () {
+    const paths = yield* leftBy(root, key)
+    if (paths.length === 0) return []
+    const { found } = yield* examine(root, key)
+    if (!found.every((path) => paths.includes(path))) return []
+    if (!options.dryRun) {
+      yield* Tree.remove(folderOf({ root, key }))
+      yield* Files.remove(fileOf({ root, key }))
+    }
+    return paths
+  })
+
+/**
+ * What there is of a machine without a record, or with an empty one. File systems may have a name on their disk before
+ * its content; and btrfs the end of a record before the end of the tree: the one is in its log, the other waits for its
+ * next transaction.
+ */
+const leftBy = (root: string, key: MachineKey): Effect.Effect<ReadonlyArray<string>, PlatformError.PlatformError> =>
+  Effect.gen(function* () {
+    const record = yield* Files.find(fileOf({ root, key }))
+    if (Option.exists(record, ({ sizeBytes }) => sizeBytes > 0)) return []
+    const folder = folderOf({ root, key })
+    return [
+      ...((yield* Files.exists(folder)) ? [folder] : []),
+      ...(Option.isSome(record) ? [fileOf({ root, key })] : [])
+    ]
   })
 
 /** Names that machines have on this host, of whatever state folder. */
@@ -96,26 +130,24 @@ const candidates = (root: string): Effect.Effect<ReadonlyArray<string>, Platform
     return [...found].filter((name) => name !== "").sort()
   })
 
-/** What there is of one name, under its lock. Nothing where it has a record. */
-const examine = (root: string, name: string, remove: boolean): Effect.Effect<Stray, EngineError | Tree.TreeError> =>
+/** What there is of one name, but for its record, and what removes it; both under its lock. */
+const examine = (root: string, name: string) =>
   Effect.gen(function* () {
     const key = Schema.decodeUnknownOption(MachineKey)(name)
-    const stray: Stray = { machine: name, found: [] }
-    if (Option.isSome(key) && (yield* Files.exists(fileOf({ root, key: key.value })))) return stray
     const folder = `${root}/machines/${name}`
     const mounts = (yield* Mounts.below(folder)).map((mount) => mount.path)
     const holders = Option.isSome(key) ? yield* holdersOf(root, key.value) : []
     const leases = (yield* Ranges.leases).filter((lease) => lease.key === name && isIn(root, lease))
     const paths = [...mounts, folder, ...leases.map((lease) => lease.path)]
-    const there: Array<string> = holders.flatMap((holder) => holder.paths)
-    for (const path of paths) if (yield* Files.exists(path)) there.push(path)
-    if (remove && there.length > 0) {
+    const found: Array<string> = holders.flatMap((holder) => holder.paths)
+    for (const path of paths) if (yield* Files.exists(path)) found.push(path)
+    const remove: Effect.Effect<void, EngineError | Tree.TreeError> = Effect.gen(function* () {
       for (const { stop } of holders) yield* stop
       yield* Mounts.unmount(folder)
       yield* Tree.remove(folder)
       for (const { path } of leases) yield* Files.remove(path)
-    }
-    return { machine: name, found: there }
+    })
+    return { found, remove }
   })
 
 interface Holder {

@@ -3,6 +3,9 @@
  *
  * A record is stored before its machine's first side effect and forgotten after the last one is undone, so what a
  * killed process left behind is always named here. For that reason no record lies in a tree that release deletes.
+ *
+ * A power cut may take a record that is not persisted yet, or leave an empty file of it. It ends all that runs as well,
+ * and a machine's folder that stays is known by its name.
  */
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -67,8 +70,10 @@ export class Records extends Context.Service<
     readonly root: string
     /** The record of `key`. None is an answer, not an error: a second cleanup is a success. */
     find(key: MachineKey): Effect.Effect<Option.Option<MachineRecord>, RecordUnreadable | PlatformError.PlatformError>
-    /** Replaces the record whole. Once this returns, a power cut cannot lose it (fsync(2), file then folder). */
+    /** Replaces the record whole: whoever is killed from here on, it is found. */
     store(record: MachineRecord): Effect.Effect<void, PlatformError.PlatformError>
+    /** Once this returns, a power cut cannot lose what was stored (fsync(2), file then folder). */
+    persist(record: MachineRecord): Effect.Effect<void, PlatformError.PlatformError>
     /** Forgets `key`. Called last: from here on, nobody could find what is left. */
     forget(key: MachineKey): Effect.Effect<void, PlatformError.PlatformError>
     /** Every record, by key. One that cannot be read does not hide the others. */
@@ -114,8 +119,9 @@ export const layer = (stateFolder: string): Layer.Layer<Records, StateUnusable> 
         root,
         find,
         store: Effect.fn("store record")(function* (record: MachineRecord) {
-          yield* Files.replace(fileOf(record), yield* encode(record))
+          yield* Files.write(fileOf(record), yield* encode(record))
         }),
+        persist: Effect.fn("persist record")((record: MachineRecord) => Files.persist(fileOf(record))),
         forget: Effect.fn("forget record")((key: MachineKey) => Files.remove(fileOf({ root, key }))),
         list: Effect.gen(function* () {
           const listed: Array<Listed> = []

@@ -31,7 +31,7 @@ const places = [
 /** By the name that --only takes. */
 const benches: Readonly<Record<string, () => Promise<ReadonlyArray<Section>>>> = {
   starts: async () => [await starts(btrfs, quick ? 15 : 41)],
-  lives: async () => [await lives(btrfs, unsettled, quick ? 7 : 21)],
+  lives: async () => [await lives(btrfs, unsettled, quick ? 7 : 41)],
   backends: async () => [await backends(places, quick ? 1 : 5)],
   clones: async () => {
     await addSizes(btrfs, unsettled, sizes)

@@ -86,6 +86,22 @@ describe("things that lie about", () => {
     assert.strictEqual((await succeeds(here.redd("gc"))).stdout, `deleted ${folder}\n`)
     assert.deepStrictEqual(await left(here), [])
   })
+  it("an empty record, as a power cut leaves it, is in nobody's way", async () => {
+    for (const mend of ["gc", "prepare", "cleanup"]) {
+      await prepare(here, "cut")
+      const cut = await keyOf(here, "cut")
+      await shell(here, `${reboot}; : >"$1/records/$2.json"`, cut)
+      if (mend === "gc") {
+        const { stdout } = await succeeds(here.redd("gc"))
+        assert.include(stdout, `deleted ${here.root}/machines/${cut}\n`)
+        assert.include(stdout, `deleted ${here.root}/records/${cut}.json\n`)
+      }
+      if (mend === "prepare") await prepare(here, "cut")
+      await succeeds(here.redd("cleanup", "--id", "cut"))
+      await shell(here, 'rm -rf "$1/machines/what is this"')
+      assert.deepStrictEqual(await left(here), [])
+    }
+  })
   it("what is mounted there is unmounted and not emptied", async () => {
     await shell(
       here,
@@ -96,6 +112,10 @@ describe("things that lie about", () => {
     assert.deepStrictEqual(await left(here), [])
   })
 })
+
+/** What a reboot of the host does to the machine $2: no process, nothing in /run. */
+const reboot =
+  'systemctl stop "redd-$2.service"; rm "/run/redd/ready/$2"; find /run/redd/ranges -lname "*/$2.json" -delete'
 
 describe("a record that cannot be read", () => {
   it.each([
@@ -147,12 +167,8 @@ describe("gc and others at once", () => {
   it("after a reboot of the host every machine is stale, and nothing is done twice", async () => {
     await prepare(here, "before")
     const key = await keyOf(here, "before")
-    // What a reboot does to it: no process, no mount, nothing in /run; another boot id than the record's.
-    await shell(
-      here,
-      `systemctl stop "redd-$2.service"; rm "/run/redd/ready/$2"; find /run/redd/ranges -lname "*/$2.json" -delete; sed -i 's/"bootId":"[^"]*"/"bootId":"earlier"/' "$1/records/$2.json"`,
-      key
-    )
+    // And another boot id than the record's.
+    await shell(here, `${reboot}; sed -i 's/"bootId":"[^"]*"/"bootId":"earlier"/' "$1/records/$2.json"`, key)
     assert.strictEqual(JSON.parse((await succeeds(here.redd("list", "--json"))).stdout)[0].state, "dead")
     assert.include(
       (await succeeds(here.redd("gc", "--dry-run"))).stdout,
