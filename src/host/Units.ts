@@ -2,10 +2,14 @@
  * Units of the host's systemd: start a transient one, stop it, read its journal.
  *
  * A transient unit is always `--collect`ed: a failed one would keep its name until `reset-failed` (systemd-run(1)).
+ *
+ * A systemd that executes itself anew (`systemctl daemon-reexec`, an upgrade of its package) refuses who asks and cuts off
+ * who waits, for a moment: it is asked again.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as PlatformError from "effect/PlatformError"
+import * as Schedule from "effect/Schedule"
 import * as Files from "./Files.ts"
 import * as Tool from "./Tool.ts"
 
@@ -20,25 +24,27 @@ export interface Transient {
 }
 
 /** Starts a transient service and returns when its command was executed (`Type=exec`). */
-export const start = (transient: Transient): Effect.Effect<void, Tool.ToolError> =>
-  Effect.asVoid(
-    Tool.run("systemd-run", [
-      "--quiet",
-      "--collect",
-      `--unit=${transient.unit}`,
-      `--slice=${transient.slice}`,
-      `--description=${transient.description}`,
-      "--service-type=exec",
-      ...transient.properties.map((property) => `--property=${property}`),
-      ...Object.entries(transient.environment).map(([name, value]) => `--setenv=${name}=${value}`),
-      "--",
-      ...transient.command
-    ])
-  )
+export const start = (transient: Transient): Effect.Effect<void, Tool.ToolError> => {
+  const once = Tool.run("systemd-run", [
+    "--quiet",
+    "--collect",
+    `--unit=${transient.unit}`,
+    `--slice=${transient.slice}`,
+    `--description=${transient.description}`,
+    "--service-type=exec",
+    ...transient.properties.map((property) => `--property=${property}`),
+    ...Object.entries(transient.environment).map(([name, value]) => `--setenv=${name}=${value}`),
+    "--",
+    ...transient.command
+  ])
+  // Cut off, we do not know whether it was started: if it was, the name is taken now.
+  const again = Effect.catchIf(insist(once), isTaken, () => Effect.void)
+  return Effect.asVoid(Effect.catchIf(once, isCutOff, () => again))
+}
 
 /** Stops a unit and waits until it is really inactive. One that is not there is a success. */
 export const stop = (unit: string): Effect.Effect<void, Tool.ToolError> =>
-  Tool.run("systemctl", ["stop", unit]).pipe(
+  systemctl(["stop", unit]).pipe(
     Effect.asVoid,
     // 5: the unit is not loaded (systemctl(1), EXIT STATUS).
     Effect.catchIf(
@@ -76,9 +82,9 @@ export const install = (
       yield* Files.replace(`${folder}/${name}`, content, 0o644)
       changed = true
     }
-    if (changed) yield* Tool.run("systemctl", ["daemon-reload"])
+    if (changed) yield* systemctl(["daemon-reload"])
     const enabled = files.filter(({ content }) => content.includes("[Install]")).map(({ name }) => name)
-    yield* Tool.run("systemctl", ["--quiet", "enable", "--now", ...enabled])
+    yield* systemctl(["--quiet", "enable", "--now", ...enabled])
     return changed ? "installed" : "unchanged"
   })
 
@@ -90,10 +96,23 @@ export const uninstall = (
     const there: Array<string> = []
     for (const name of names) if (yield* Files.exists(`${folder}/${name}`)) there.push(name)
     if (there.length === 0) return "absent"
-    yield* Tool.run("systemctl", ["--quiet", "disable", "--now", ...there])
+    yield* systemctl(["--quiet", "disable", "--now", ...there])
     for (const name of there) yield* Files.remove(`${folder}/${name}`)
-    yield* Tool.run("systemctl", ["daemon-reload"])
+    yield* systemctl(["daemon-reload"])
     return "removed"
   })
 
 const folder = "/etc/systemd/system"
+
+const systemctl = (args: ReadonlyArray<string>) => insist(Tool.run("systemctl", args))
+
+/** Asks for ten seconds or so, while systemd does not listen. */
+const insist = <A>(question: Effect.Effect<A, Tool.ToolError>): Effect.Effect<A, Tool.ToolError> =>
+  Effect.retry(question, { while: isCutOff, schedule: Schedule.spaced("100 millis"), times: 100 })
+
+const says = (pattern: RegExp) => (error: Tool.ToolError) =>
+  error._tag === "ToolFailed" && pattern.test(error.lastLines)
+const isCutOff = says(
+  /Connection refused|Connection reset by peer|Transport endpoint is not connected|D-Bus connection terminated/
+)
+const isTaken = says(/was already loaded/)

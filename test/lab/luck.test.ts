@@ -80,6 +80,20 @@ describe("a machine that goes while it is used", () => {
     })
   }
 
+  it("the host's systemd executes itself again and again: machines come and go", async () => {
+    const restless = here.host.start(["/bin/sh", "-c", "while :; do systemctl daemon-reexec; sleep 0.4; done"])
+    try {
+      for (const id of ["come-1", "come-2", "come-3"]) {
+        await prepare(id, "--engine", "managed")
+        assert.strictEqual((await here.script(id, "exit 4")).code, 4)
+        await cleanup(id)
+      }
+    } finally {
+      restless.signal("SIGTERM")
+    }
+    assert.deepStrictEqual(await left(here), [])
+  })
+
   it("its own systemd executes itself again, its D-Bus restarts: the run goes on", async () => {
     await prepare("inside")
     const script = "echo begun; systemctl daemon-reexec; systemctl restart dbus; sleep 1; exit 6"
