@@ -11,6 +11,11 @@ echo 'tail /dev/zero; exit 5' | ask child
 echo 'echo lives on' | ask after
 echo 'for i in $(seq 400); do sleep 3 & done' | ask forks
 echo 'exit 0' | ask again
+echo 'mkfifo /tmp/never; exec 3<>/tmp/never; bomb() { bomb | bomb & }; bomb 2>/dev/null; read -r word <&3' >/run/bomb
+redd run --id m --shell bash --json /run/bomb >/run/bombed 2>&1 & bomb=$!
+until [ "$(cat /sys/fs/cgroup/machine.slice/redd-m-*.service/pids.current)" -ge 200 ]; do sleep 0.1; done
+kill -TERM $bomb; wait $bomb; echo "bomb: $? $(cat /run/bombed)"
+echo 'echo nothing left of it' | ask defused
 (sleep 1; date --set '+10 days'; sleep 1; date --set '-20 days') >/dev/null &
 echo 'sleep 4; exit 3' | ask clock
 redd once --image trixie --timeout 60s -- sh -c 'exit 6'; echo "once: $?"
@@ -40,6 +45,10 @@ describe("limits", () => {
   it("a run that forks too much is bounded, and the machine takes the next one once it has ended", () => {
     assert.match(answer("forks"), /Cannot fork\n[^]*= 2$/)
     assert.match(answer("again"), /= 0$/)
+  })
+  it("a fork bomb is bounded, cancelled and gone", () => {
+    assert.include(said, 'bomb: 143 {"id":"m","ended":"cancelled"')
+    assert.match(answer("defused"), /^nothing left of it\n[^]*= 0$/)
   })
   it("a clock that jumps forwards and back is no matter", () => {
     assert.match(answer("clock"), /= 3$/)
