@@ -1,6 +1,6 @@
 /** Many at once: machines that are prepared together, and runs in parallel in some of them. */
 import { assert, beforeAll, it } from "@effect/vitest"
-import { fullSuite, lab, left, type State, state } from "./Lab.ts"
+import { fullSuite, lab, left, type State, state, succeeds } from "./Lab.ts"
 
 const machines = 60
 const used = 20
@@ -35,3 +35,26 @@ it(`${machines} prepares at once are ${machines} machines; ${runs} runs at once 
   assert.deepStrictEqual(failures(cleaned), [])
   assert.deepStrictEqual(await left(here), [])
 }, 300_000)
+
+it("what has passed much output on ends, on a host that has no time for it", async () => {
+  await succeeds(here.redd("prepare", "--id", "loud", "--image", "trixie", "--boot", "none"))
+  const busy = Array.from({ length: 3 }, () => here.host.start(["/bin/sh", "-c", "while :; do :; done"]))
+  try {
+    const script = '"$1" exec --id loud -- head -c 100000000 /dev/zero | (sleep 0.2; wc -c)'
+    const loud = async () => {
+      for (let n = 0; n < 4; n++) {
+        const options = { environment: { REDD_ROOT: here.root } }
+        const { stdout } = await here.host.run(
+          ["/bin/sh", "-c", script, "sh", `${here.host.repository}/bin/redd`],
+          options
+        )
+        assert.strictEqual(stdout, "100000000\n")
+      }
+    }
+    await Promise.all([loud(), loud(), loud()])
+  } finally {
+    for (const loop of busy) loop.signal("SIGKILL")
+  }
+  await succeeds(here.redd("cleanup", "--id", "loud"))
+  assert.deepStrictEqual(await left(here), [])
+})
