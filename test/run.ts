@@ -41,7 +41,7 @@ const labTests = async (): Promise<boolean> => {
   console.log(`lab: starting ${suites.join(" and ")}`)
   try {
     const environment = { REDD_LAB: JSON.stringify(Lab.start(id, suites)) }
-    return (await vitest("lab", environment)) && (await vitest("crowd", environment))
+    return (await vitest("lab", environment)) && (await vitest("alone", environment))
   } finally {
     Lab.stop(id)
     console.log("lab: stopped")
