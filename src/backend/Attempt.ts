@@ -7,13 +7,10 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type * as PlatformError from "effect/PlatformError"
-import type * as Scope from "effect/Scope"
 import * as Files from "../host/Files.ts"
 import * as Host from "../host/Host.ts"
 import * as Lock from "../host/Lock.ts"
 import * as Mounts from "../host/Mounts.ts"
-import type * as Tool from "../host/Tool.ts"
 import * as Tree from "../host/Tree.ts"
 import { lockOf } from "../record/MachineRecord.ts"
 
@@ -34,7 +31,7 @@ export const once = (
     if (Option.isSome(earlier)) return earlier.value
     return yield* Effect.scoped(
       Effect.gen(function* () {
-        yield* hold(root, patience)
+        yield* Lock.hold(lockOf(root, "scrap"), patience)
         // Who waited for the lock waited for the verdict: many begin at once after a reboot.
         const meanwhile = yield* known
         if (Option.isSome(meanwhile)) return meanwhile.value
@@ -50,20 +47,12 @@ export const once = (
 
 /** Takes away what a killed trial left; one that is under way is let be. */
 export const sweep = (root: string): Effect.Effect<void, Tree.TreeError> =>
-  Effect.scoped(Effect.andThen(hold(root, Duration.zero), clear(root))).pipe(
-    Effect.catchTag("LockHeld", () => Effect.void)
-  )
+  Lock.ifFree(lockOf(root, "scrap"), clear(root))
 
 /** Longer than each of the few trials of a host takes, together. */
 const patience = Duration.seconds(120)
 
 const scrapOf = (root: string) => `${root}/cache/scrap`
-
-const hold = (
-  root: string,
-  patience: Duration.Duration
-): Effect.Effect<void, Lock.LockHeld | Tool.ToolError | PlatformError.PlatformError, Scope.Scope> =>
-  Lock.hold(lockOf(root, "scrap"), patience)
 
 const clear = (root: string): Effect.Effect<void, Tree.TreeError> =>
   Effect.andThen(Mounts.unmount(scrapOf(root)), Tree.remove(scrapOf(root)))

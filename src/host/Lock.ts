@@ -65,6 +65,18 @@ export const hold = (
     return Effect.andThen(Files.makeFolder(folder, 0o700), attempt)
   })
 
+/** Does `use` under the lock of this name, or nothing where somebody holds it. */
+export const ifFree = <E, R>(
+  name: string,
+  use: Effect.Effect<void, E, R>
+): Effect.Effect<void, E | Tool.ToolError | PlatformError.PlatformError, Exclude<R, Scope.Scope>> =>
+  Effect.scoped(
+    Effect.matchEffect(hold(name, Duration.zero), {
+      onFailure: (error) => (error._tag === "LockHeld" ? Effect.void : Effect.fail(error)),
+      onSuccess: () => use
+    })
+  )
+
 /**
  * Holds one of `places` places until the scope closes, and waits until one is free. The files stay: they are few, and
  * deleting one would make room for one holder more.
@@ -113,7 +125,7 @@ export const sweep: Effect.Effect<void, Tool.ToolError | PlatformError.PlatformE
   Effect.flatMap(Files.list(folder), (names) =>
     Effect.forEach(
       names.filter((name) => !name.startsWith(".")),
-      (name) => Effect.catchTag(Effect.scoped(hold(name, Duration.zero)), "LockHeld", () => Effect.void),
+      (name) => ifFree(name, Effect.void),
       { discard: true }
     )
   )

@@ -6,7 +6,6 @@
  * the host have machines too: theirs have a lease as long as they have a name, and what runs is ours only if it runs on a
  * tree of ours.
  */
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as PlatformError from "effect/PlatformError"
@@ -40,17 +39,14 @@ export const collect = (
     for (const name of yield* candidates(root)) {
       // Most have a record. Whether those that have none still have none is looked at under the lock.
       if (yield* Files.exists(`${root}/records/${name}.json`)) continue
-      yield* Effect.gen(function* () {
-        yield* Lock.hold(name, Duration.zero)
+      const look = Effect.gen(function* () {
         if (yield* Files.exists(`${root}/records/${name}.json`)) return
         const stray = yield* examine(root, name)
         if (stray.found.length === 0) return
         strays.push({ machine: name, found: stray.found })
         if (remove) yield* stray.remove
-      }).pipe(
-        Effect.scoped,
-        Effect.catchTag("LockHeld", () => Effect.void)
-      )
+      })
+      yield* Lock.ifFree(name, look)
     }
     return strays
   })
@@ -68,12 +64,8 @@ export const sweep = (
     const records = (yield* Files.list(`${root}/records`)).flatMap((name) => /^(.*)\.json$/.exec(name)?.[1] ?? [])
     for (const key of new Set([...(yield* Files.list(`${root}/machines`)), ...records])) {
       if (!isKey(key) || (yield* leftBy(root, key)).length === 0) continue
-      yield* Lock.hold(key, Duration.zero).pipe(
-        Effect.andThen(sweepOne(root, key, options)),
-        Effect.map((paths) => swept.push(...paths)),
-        Effect.scoped,
-        Effect.catchTag("LockHeld", () => Effect.void)
-      )
+      const sweepIt = Effect.map(sweepOne(root, key, options), (paths) => void swept.push(...paths))
+      yield* Lock.ifFree(key, sweepIt)
     }
     return swept
   })

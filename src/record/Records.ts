@@ -8,7 +8,7 @@
  * and a machine's folder that stays is known by its name.
  */
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -146,11 +146,7 @@ export const layer = (stateFolder: string): Layer.Layer<Records, StateUnusable> 
         sweep: Effect.gen(function* () {
           for (const name of yield* Files.list(`${root}/records`)) {
             if (!name.endsWith(".json.new")) continue
-            yield* Lock.hold(name.slice(0, -".json.new".length), Duration.zero).pipe(
-              Effect.andThen(Files.remove(`${root}/records/${name}`)),
-              Effect.scoped,
-              Effect.catchTag("LockHeld", () => Effect.void)
-            )
+            yield* Lock.ifFree(name.slice(0, -".json.new".length), Files.remove(`${root}/records/${name}`))
           }
         }),
         hold: (key, id, patience) =>
