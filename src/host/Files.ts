@@ -142,48 +142,35 @@ export const replace = (
   content: string,
   mode = 0o600
 ): Effect.Effect<void, PlatformError.PlatformError> =>
-  attemptSlowly("replace", path, async () => {
-    const temporary = `${path}.new`
-    try {
-      const file = await fs.promises.open(temporary, "w", mode)
-      try {
-        await file.writeFile(content)
-        await file.sync()
-      } finally {
-        await file.close()
-      }
-      await fs.promises.rename(temporary, path)
-    } catch (cause) {
-      // A full disk: nothing half-written stays.
-      await fs.promises.rm(temporary, { force: true })
-      throw cause
-    }
-    await syncFolder(path)
-  })
+  byTemporary(path, content, mode, (temporary) =>
+    Effect.andThen(
+      attemptSlowly("fsync", path, () => syncFile(temporary)),
+      rename(temporary, path)
+    )
+  )
 
 /** Replaces `path` whole for who looks; what a power cut would leave of it is not said until `persist` returns. */
 export const write = (path: string, content: string, mode = 0o600): Effect.Effect<void, PlatformError.PlatformError> =>
-  attempt("write", path, () => {
-    const temporary = `${path}.new`
-    try {
-      fs.writeFileSync(temporary, content, { mode })
-      fs.renameSync(temporary, path)
-    } catch (cause) {
-      // A full disk: nothing half-written stays.
-      fs.rmSync(temporary, { force: true })
-      throw cause
-    }
-  })
+  byTemporary(path, content, mode, (temporary) => attempt("rename", path, () => fs.renameSync(temporary, path)))
+
+/** A full disk, an interruption: nothing half-written stays. */
+const byTemporary = (
+  path: string,
+  content: string,
+  mode: number,
+  settle: (temporary: string) => Effect.Effect<void, PlatformError.PlatformError>
+): Effect.Effect<void, PlatformError.PlatformError> => {
+  const temporary = `${path}.new`
+  return attempt("write", path, () => fs.writeFileSync(temporary, content, { mode })).pipe(
+    Effect.andThen(settle(temporary)),
+    Effect.onError(() => Effect.ignore(remove(temporary)))
+  )
+}
 
 /** fsync(2) of a file, then of the folder that names it: no power cut can take it from here on. */
 export const persist = (path: string): Effect.Effect<void, PlatformError.PlatformError> =>
   attemptSlowly("fsync", path, async () => {
-    const file = await fs.promises.open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
-    try {
-      await file.sync()
-    } finally {
-      await file.close()
-    }
+    await syncFile(path)
     await syncFolder(path)
   })
 
@@ -286,14 +273,19 @@ const absentIs =
   <A>(self: Effect.Effect<A, PlatformError.PlatformError>): Effect.Effect<A | B, PlatformError.PlatformError> =>
     Effect.catch(self, (error) => (isAbsent(error) ? Effect.succeed(value) : Effect.fail(error)))
 
-const syncFolder = async (path: string): Promise<void> => {
-  const folder = await fs.promises.open(path.slice(0, path.lastIndexOf("/")) || "/", "r")
+const sync = async (path: string, flags: number): Promise<void> => {
+  const handle = await fs.promises.open(path, constants.O_RDONLY | flags)
   try {
-    await folder.sync()
+    await handle.sync()
   } finally {
-    await folder.close()
+    await handle.close()
   }
 }
+
+const syncFile = (path: string): Promise<void> => sync(path, constants.O_NOFOLLOW)
+
+/** Of the folder that `path` is in. */
+const syncFolder = (path: string): Promise<void> => sync(path.slice(0, path.lastIndexOf("/")) || "/", 0)
 
 const tags: Readonly<Record<string, PlatformError.SystemErrorTag>> = {
   ENOENT: "NotFound",

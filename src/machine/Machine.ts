@@ -138,10 +138,7 @@ export const acquire = (
   Effect.scoped(
     Effect.gen(function* () {
       const records = yield* Records
-      const key = keyOf(records.root, spec.id)
-      yield* records.hold(key, spec.id, patience)
-      yield* Strays.sweepOne(records.root, key, { dryRun: false })
-      const earlier = yield* records.find(key)
+      const earlier = yield* holdAndFind(spec.id)
       if (Option.isSome(earlier)) {
         if (yield* isReady(earlier.value)) return yield* new MachineExists({ id: spec.id })
         yield* undo(earlier.value)
@@ -182,11 +179,7 @@ export const release = (
 ): Effect.Effect<"released" | "absent", ReleaseError, Records> =>
   Effect.scoped(
     Effect.gen(function* () {
-      const records = yield* Records
-      const key = keyOf(records.root, id)
-      yield* records.hold(key, id, patience)
-      yield* Strays.sweepOne(records.root, key, { dryRun: false })
-      const record = yield* records.find(key)
+      const record = yield* holdAndFind(id)
       if (Option.isNone(record)) return "absent"
       yield* Ready.unmake(record.value)
       if (options.grace !== undefined) yield* Engine.powerOff(record.value, options.grace)
@@ -287,6 +280,16 @@ const defaultBootTimeout = Duration.seconds(90)
 
 /** Alive, and acquired to the end: what a second prepare must not touch. */
 const isReady = (record: MachineRecord) => Effect.map(state(record), (found) => found === "running")
+
+/** The record of `id`, which nobody else touches until the scope closes; what a power cut left under that id is gone. */
+const holdAndFind = (id: MachineId) =>
+  Effect.gen(function* () {
+    const records = yield* Records
+    const key = keyOf(records.root, id)
+    yield* records.hold(key, id, patience)
+    yield* Strays.sweepOne(records.root, key, { dryRun: false })
+    return yield* records.find(key)
+  })
 
 const undo = (record: MachineRecord): Effect.Effect<void, Step.ReleaseFailed | PlatformError.PlatformError, Records> =>
   Effect.gen(function* () {
