@@ -196,6 +196,15 @@ export const bundled = async ({ disk, host }: State, script: string): Promise<st
   return `${host.disk(disk)}/${name}`
 }
 
+/**
+ * Runs a shell script in mounts of its own, which has the words that follow as `"$@"`. A lab shares the kernel's
+ * parameters with the machine that it is on: nothing in there can set one, but where a test pretends.
+ */
+export const inMounts = (script: string) => {
+  const guard = "mount --rbind /proc/sys /proc/sys; mount -o remount,bind,ro /proc/sys; "
+  return ["unshare", "--mount", "/bin/sh", "-ec", guard + script, "around"]
+}
+
 /** A shell script that runs `"$@"` where a tool of /usr/bin is missing, to be run in mounts of its own: others use the host. */
 export const without = (
   tool: string

@@ -1,21 +1,24 @@
 /** What `redd doctor` finds, what it mends, and what a prepare that failed says of the host. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { fullSuite, type Host, lab, left, type State, state, succeeds, thisMachine, until, without } from "./Lab.ts"
+import {
+  fullSuite,
+  type Host,
+  inMounts,
+  lab,
+  left,
+  type State,
+  state,
+  succeeds,
+  thisMachine,
+  until,
+  without
+} from "./Lab.ts"
 
 interface Finding {
   readonly status: string
   readonly check: string
   readonly message: string
   readonly remedy: string
-}
-
-/**
- * Runs a shell script in mounts of its own, which has the words that follow as `"$@"`. A lab shares the kernel's
- * parameters with the machine that it is on: nothing in there can set one, but where a test pretends.
- */
-const inMounts = (script: string) => {
-  const guard = "mount --rbind /proc/sys /proc/sys; mount -o remount,bind,ro /proc/sys; "
-  return ["unshare", "--mount", "/bin/sh", "-ec", guard + script, "around"]
 }
 
 /** What doctor prints as JSON, and its exit code. `around` is a shell script that runs `"$@"`, in mounts of its own. */

@@ -1,6 +1,6 @@
 /** What a machine is when it is ready, and what is said when it cannot be. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { fullSuite, lab, left, type Outcome, type State, state, succeeds, until, without } from "./Lab.ts"
+import { fullSuite, inMounts, lab, left, type Outcome, type State, state, succeeds, until, without } from "./Lab.ts"
 
 let here: State
 const prepare = (id: string, ...flags: ReadonlyArray<string>) =>
@@ -303,8 +303,15 @@ describe("what cannot be is said in a paragraph, and leaves nothing", () => {
       "Cannot use the state folder /proc/redd"
     ))
   it("a tool that is missing names its package", async () => {
-    const around = ["unshare", "--mount", "/bin/sh", "-ec", without("systemd-nspawn"), "around"]
-    const words = [...around, `${here.host.repository}/bin/redd`, "prepare", "--id", "u", "--image", "trixie"]
+    const words = [
+      ...inMounts(without("systemd-nspawn")),
+      `${here.host.repository}/bin/redd`,
+      "prepare",
+      "--id",
+      "u",
+      "--image",
+      "trixie"
+    ]
     const outcome = here.host.run(words, { environment: { REDD_ROOT: here.root } })
     await refuses(outcome, 125, "systemd-nspawn is not installed", "systemd-container")
   })
