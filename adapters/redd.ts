@@ -1,9 +1,10 @@
 /**
  * The command `redd`, which loads no more than the command line asks for: most of a start is loading.
  *
- * `run`, `exec`, `prepare` and `cleanup` have a bundle of their own, which leaves to the full one what it does not understand. Each lies beside
- * its code cache, made by the build: Node's own compile cache (node:module) holds what a file compiles when it is loaded,
- * and not the functions in it, which are most of the work. A cache that another Node made is not used.
+ * `run`, `exec`, `prepare` and `cleanup` have a bundle of their own, which leaves to the full one what it does not
+ * understand. Each lies beside its code cache, made by the build: Node's own compile cache (node:module) holds what a file
+ * compiles when it is loaded, and not the functions in it, which are most of the work. A cache that another Node made is
+ * not used.
  */
 import { existsSync, readFileSync } from "node:fs"
 import { createRequire } from "node:module"
