@@ -6,8 +6,9 @@ import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { Engine, FailedUnits, Machine, type MachineRecord } from "../../src/index.ts"
+import { Machine, type MachineRecord } from "../../src/index.ts"
 import type { Configuration } from "../terminal/Configuration.ts"
+import { describe, explained, notes } from "../terminal/Made.ts"
 import * as Say from "../terminal/Say.ts"
 import type { MachineFlags } from "./Flags.ts"
 
@@ -34,17 +35,6 @@ export const cleanUpMachine = (flags: {
   readonly id: MachineRecord.MachineId
   readonly grace: Option.Option<Duration.Duration>
 }) => Machine.release(flags.id, { grace: Option.getOrUndefined(flags.grace) })
-
-/** Makes a machine; where that fails for what may be the host's fault, the cheap checks of the doctor speak as well. */
-export const explained =
-  (root: string) =>
-  <A, E extends { readonly _tag: string; readonly message: string }, R>(acquire: Effect.Effect<A, E, R>) =>
-    Effect.catch(acquire, (error: E) =>
-      Effect.flatMap(
-        Effect.promise(() => import("./Explained.ts")),
-        ({ explain }) => explain(root, error)
-      )
-    )
 
 /** A machine's spec from flags, and from the configuration where a flag is absent. */
 export const specOf = (
@@ -83,23 +73,6 @@ export const specOf = (
       reserveBytes: settings.reserveBytes,
       boots: settings.boots
     }
-  })
-
-export const describe = (record: MachineRecord.MachineRecord): string =>
-  `image ${record.image}, ${record.backend} backend, ${record.engine} engine${record.boot === "none" ? ", without init" : ""}`
-
-/** What a person should know of a machine that is used all the same. */
-export const notes = (record: MachineRecord.MachineRecord) =>
-  Effect.gen(function* () {
-    const failed = yield* FailedUnits.find(record)
-    if (failed.length > 0) yield* Say.note(`note: in the machine, ${failed.join(", ")} failed; it is used all the same`)
-    const unenforced = yield* Engine.unenforced(record.limits)
-    // The default limit on tasks is ours: nobody asked for it.
-    const wanted = unenforced.filter((controller) => controller !== "pids")
-    if (wanted.length > 0)
-      yield* Say.note(
-        `note: this host does not enforce limits of ${wanted.join(" and ")}: no such cgroup v2 controller`
-      )
   })
 
 /** A record as `--json` prints it: what others may build on, not all that a record holds. */

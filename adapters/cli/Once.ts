@@ -5,7 +5,8 @@ import * as Command from "effect/cli/Command"
 import { Machine, MachineRecord } from "../../src/index.ts"
 import { commandFlags, words } from "./Exec.ts"
 import * as Flags from "./Flags.ts"
-import { explained, specOf } from "./Making.ts"
+import { explained } from "../terminal/Made.ts"
+import { specOf } from "./Making.ts"
 import { operandsOf, runWords } from "./Running.ts"
 
 /** `--env` is the command's, and there is no other in this machine. */

@@ -9,9 +9,10 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { Files, Machine, MachineRecord, Quantity, Records } from "../../src/index.ts"
+import { Machine, MachineRecord, Quantity, Records } from "../../src/index.ts"
 import type { MachineFlags } from "./Flags.ts"
-import * as Defaults from "../terminal/Defaults.ts"
+import * as Settings from "../terminal/Settings.ts"
+import { split } from "../terminal/Words.ts"
 import * as Assignment from "./Assignment.ts"
 import { operandsOf, runScript, runWords, type ScriptFlags, type WordsFlags } from "./Running.ts"
 
@@ -76,7 +77,7 @@ export const parse = (
 /** Does what the command line says. */
 export const perform = (quick: Quick) =>
   Effect.gen(function* () {
-    const settings = yield* settingsOf(quick.config)
+    const settings = yield* Settings.load(quick.config)
     const root = Option.getOrElse(quick.root, () => settings.root)
     if (quick._tag === "Prepare" || quick._tag === "Cleanup") {
       const Making = yield* Effect.promise(() => import("./Making.ts"))
@@ -90,15 +91,6 @@ export const perform = (quick: Quick) =>
       yield* runWords(record, yield* operandsOf(quick.command), quick, settings)
     })
     yield* Effect.provide(runIt, Records.layer(root))
-  })
-
-/** What reads a configuration is loaded only where there is one. */
-const settingsOf = (config: Option.Option<string>) =>
-  Effect.gen(function* () {
-    const absent = Option.isNone(config) && !(yield* Files.exists(Defaults.file))
-    if (absent) return Defaults.configuration
-    const Configuration = yield* Effect.promise(() => import("../terminal/Configuration.ts"))
-    return yield* Configuration.load(config)
   })
 
 /** A machine that nothing but its image is said of. */
@@ -126,35 +118,6 @@ const valued: Readonly<Record<string, ReadonlyArray<string>>> = {
   prepare: ["config", "id", "image", "root"],
   cleanup: ["config", "grace", "id", "root"]
 }
-
-interface Split {
-  readonly flags: ReadonlyMap<string, ReadonlyArray<string>>
-  readonly json: boolean
-  readonly operands: ReadonlyArray<string>
-}
-
-const split = (words: ReadonlyArray<string>, known: ReadonlyArray<string>): Option.Option<Split> => {
-  const flags = new Map<string, Array<string>>()
-  const operands: Array<string> = []
-  let json = false
-  for (let at = 0; at < words.length; at++) {
-    const word = words[at] ?? ""
-    if (word === "-" || /^[^-]/.test(word)) operands.push(word)
-    else if (word === "--json" && !json) json = true
-    else {
-      const [, flag = "", inline] = /^--([a-z]+)(?:=([^]+))?$/.exec(word) ?? []
-      const next = words[at + 1] ?? ""
-      const value = inline ?? (next === "-" || next.startsWith("-") ? "" : next)
-      if (!known.includes(flag) || value === "" || (flags.has(flag) && flag !== "env")) return Option.none()
-      if (inline === undefined) at++
-      flags.set(flag, [...(flags.get(flag) ?? []), value])
-    }
-  }
-  return json && operands.some(isBoolean) ? Option.none() : Option.some({ flags, json, operands })
-}
-
-/** What the full command line may take for the value of `--json`, with other flags between them too. */
-const isBoolean = (word: string) => /^(true|false|yes|no|y|n|on|off|1|0)$/i.test(word)
 
 const every = <A, B>(all: ReadonlyArray<A>, parse: (each: A) => Option.Option<B>): Option.Option<ReadonlyArray<B>> =>
   Option.all(all.map(parse))

@@ -4,15 +4,14 @@
  */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as PlatformError from "effect/PlatformError"
 import * as Schema from "effect/Schema"
-import * as Stream from "effect/Stream"
-import { Descriptor, Exec, Files, type MachineRecord, Space } from "../../src/index.ts"
+import { Descriptor, Exec, type MachineRecord } from "../../src/index.ts"
 import type { Configuration } from "../terminal/Configuration.ts"
+import * as Here from "../terminal/Here.ts"
 import { Invocation } from "../terminal/Invocation.ts"
-import { endAsJson, endInWords } from "../terminal/Paragraph.ts"
+import { endAsJson, endInWords, fullInWords } from "../terminal/Paragraph.ts"
 import * as Say from "../terminal/Say.ts"
 
 /** A command line is wrong in a way that its parser cannot see. */
@@ -43,19 +42,6 @@ export const operandsOf = (
         )
   )
 
-/** The script that was to be run cannot be read. */
-export class ScriptUnreadable extends Schema.TaggedError<ScriptUnreadable>()("ScriptUnreadable", {
-  path: Schema.String,
-  reason: Schema.String
-}) {
-  override get message(): string {
-    return `Cannot read the script ${this.path}: ${this.reason}.`
-  }
-  get hint(): string {
-    return "name a file of this host, or - for standard input"
-  }
-}
-
 /** What `run` and `exec` can both be told of a command. */
 interface CommandFlags {
   readonly env: Readonly<Record<string, string>>
@@ -83,7 +69,7 @@ type Settings = Pick<Configuration, "grace">
 /** Runs a script file, or what comes on our standard input, as the flags say. */
 export const runScript = (record: MachineRecord.MachineRecord, flags: ScriptFlags, settings: Settings) =>
   Effect.gen(function* () {
-    const content = yield* readScript(flags.script)
+    const content = yield* Here.readScript(flags.script)
     if (Option.isSome(flags.label)) yield* Effect.logDebug(`run ${flags.label.value} in ${record.id}`)
     yield* runHere(
       record,
@@ -109,18 +95,6 @@ export const runWords = (
     settings
   )
 
-const readScript = (script: string): Effect.Effect<Uint8Array, ScriptUnreadable> =>
-  Effect.mapError(
-    script === "-"
-      ? Effect.map(Stream.runCollect(Descriptor.stdin), (chunks) => Buffer.concat(chunks))
-      : Files.readBytes(script),
-    (error) =>
-      new ScriptUnreadable({
-        path: script,
-        reason: error.reason._tag === "NotFound" ? "there is no such file" : error.message
-      })
-  )
-
 /** Runs a command and makes its end ours. */
 const runHere = (
   record: MachineRecord.MachineRecord,
@@ -129,30 +103,18 @@ const runHere = (
   folder: string | undefined,
   settings: Settings
 ): Effect.Effect<void, Exec.ExecError, Invocation> =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const invocation = yield* Invocation
-      const signal = yield* Effect.forkScoped(invocation.claimSignal)
-      const exit = yield* Exec.run(record, command, {
-        stdout: (bytes) => Descriptor.write(1, bytes),
-        stderr: (bytes) => Descriptor.write(2, bytes),
-        environment: flags.env,
-        folder,
-        timeout: Option.getOrUndefined(flags.timeout),
-        grace: Option.getOrElse(flags.grace, () => settings.grace),
-        cancel: Effect.asVoid(Fiber.join(signal)),
-        hurry: invocation.secondSignal
-      })
-      // As a shell would say it: 130 for Ctrl-C, 143 for SIGTERM.
-      const code = exit._tag === "Cancelled" ? 128 + (yield* Fiber.join(signal)) : Exec.exitCode(exit)
-      const words = endInWords(exit)
-      const isFull = code !== 0 && exit._tag !== "MachineGone" && (yield* Space.isFull(record))
-      if (flags.json) yield* Say.note(endAsJson(record.id, exit, code, isFull))
-      else if (words !== undefined) yield* Say.note(`redd: ${words}`)
-      if (isFull && !flags.json)
-        yield* Say.note(
-          `redd: the machine's disk is full (the file system of ${record.root}): the command may have failed for that`
-        )
-      yield* invocation.exitWith(code)
+  Effect.gen(function* () {
+    const { diskFull, exit, signal } = yield* Here.run(record, command, {
+      environment: flags.env,
+      folder,
+      timeout: Option.getOrUndefined(flags.timeout),
+      grace: Option.getOrElse(flags.grace, () => settings.grace)
     })
-  )
+    // As a shell would say it: 130 for Ctrl-C, 143 for SIGTERM.
+    const code = signal === undefined ? Exec.exitCode(exit) : 128 + signal
+    const words = endInWords(exit)
+    if (flags.json) yield* Say.note(endAsJson(record.id, exit, code, diskFull))
+    else if (words !== undefined) yield* Say.note(`redd: ${words}`)
+    if (diskFull && !flags.json) yield* Say.note(`redd: ${fullInWords(record)}: the command may have failed for that`)
+    yield* (yield* Invocation).exitWith(code)
+  })

@@ -40,7 +40,11 @@ export const endInWords = (exit: Exec.Exit): string | undefined => {
   }
 }
 
-/** The same for a program. */
+/** What is said where a command failed in a machine that has no room left. */
+export const fullInWords = (record: { readonly root: string }): string =>
+  `the machine's disk is full (the file system of ${record.root})`
+
+/** How a command ended, for a program. */
 export const endAsJson = (id: string, exit: Exec.Exit, exitCode: number, diskFull = false): string => {
   const { _tag, ...facts } = exit
   const ended = {
