@@ -3,10 +3,11 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import { Doctor, Exec, Machine } from "../../src/index.ts"
+import { Doctor, Machine, Text } from "../../src/index.ts"
 import type { Configuration } from "../terminal/Configuration.ts"
 import { Invocation } from "../terminal/Invocation.ts"
 import { exitCodes, paragraph } from "../terminal/Paragraph.ts"
+import { configuration } from "../terminal/Redd.ts"
 import * as Say from "../terminal/Say.ts"
 import * as Flags from "./Flags.ts"
 
@@ -31,7 +32,7 @@ export const doctor = Command.make(
   },
   ({ fix, json, machines }) =>
     Effect.gen(function* () {
-      const settings = yield* Flags.configuration
+      const settings = yield* configuration
       const examine = Doctor.examine({
         root: settings.root,
         isolation: settings.isolation,
@@ -62,7 +63,7 @@ export const doctor = Command.make(
 
 /** A finding, and below it what mends it. */
 const lines = ({ check, message, remedy, status }: Doctor.Finding): string =>
-  Exec.printable(`${status.padEnd(7)}  ${check}: ${message}${remedy === "" ? "" : `\n         mend it: ${remedy}`}`)
+  Text.printable(`${status.padEnd(7)}  ${check}: ${message}${remedy === "" ? "" : `\n         mend it: ${remedy}`}`)
 
 const mend = (findings: ReadonlyArray<Doctor.Finding>, settings: Configuration) =>
   Effect.gen(function* () {

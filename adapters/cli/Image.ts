@@ -5,7 +5,7 @@ import * as Schema from "effect/Schema"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import { Exec, ImageBuild, Images, MachineRecord, mmdebstrap } from "../../src/index.ts"
+import { ImageBuild, Images, MachineRecord, mmdebstrap, Text } from "../../src/index.ts"
 import * as Say from "../terminal/Say.ts"
 import * as Flags from "./Flags.ts"
 
@@ -46,7 +46,7 @@ const create = Command.make(
         const context = yield* Effect.context()
         yield* Say.note(`redd: making image ${flags.name}: ${bootstrap.description}`)
         const image = yield* ImageBuild.create(flags.name, bootstrap, (text) => {
-          Effect.runForkWith(context)(Say.note(Exec.printable(text).replaceAll(/^/gm, "  ")))
+          Effect.runForkWith(context)(Say.note(Text.printable(text).replaceAll(/^/gm, "  ")))
         })
         yield* Say.note(`redd: image ${image.name} is there`)
       })

@@ -1,7 +1,7 @@
 /** A failure as a person reads it: one sentence, a hint, the last lines of whoever said something. And its exit code. */
 import { isPlatformError } from "effect/PlatformError"
 import * as Predicate from "effect/Predicate"
-import { Exec, Files } from "../../src/index.ts"
+import { type Exec, Files, Text } from "../../src/index.ts"
 
 /** Redd's own failures, as docker and podman number them; how a command ended has its own (`Exec.exitCode`). */
 export const exitCodes = { failed: 125, notFound: 127 } as const
@@ -10,14 +10,14 @@ export const exitCodes = { failed: 125, notFound: 127 } as const
 export const paragraph = (error: unknown): string => {
   if (isPlatformError(error)) {
     const said = Files.explain(error)
-    return `redd: ${Exec.printable(said)}\nhint: ${said.startsWith("no space left") ? "free some space: redd gc, redd image remove" : "--log-level debug shows what was done"}`
+    return `redd: ${Text.printable(said)}\nhint: ${said.startsWith("no space left") ? "free some space: redd gc, redd image remove" : "--log-level debug shows what was done"}`
   }
   const message = Predicate.hasProperty(error, "message") ? String(error.message) : String(error)
   const hint = Predicate.hasProperty(error, "hint") ? String(error.hint) : ""
   const console = Predicate.hasProperty(error, "console") ? String(error.console) : ""
   return [
-    `redd: ${Exec.printable(message)}`,
-    ...(hint === "" ? [] : [`hint: ${Exec.printable(hint)}`]),
+    `redd: ${Text.printable(message)}`,
+    ...(hint === "" ? [] : [`hint: ${Text.printable(hint)}`]),
     ...(console === "" ? [] : [console.replaceAll(/^/gm, "  | ")])
   ].join("\n")
 }
@@ -30,7 +30,7 @@ export const endInWords = (exit: Exec.Exit): string | undefined => {
     case "Signaled":
       return `the command was killed by signal ${exit.signal}${signalNames[exit.signal] === undefined ? "" : ` (SIG${signalNames[exit.signal]})`}`
     case "OutOfMemory":
-      return "the command ran out of memory: the kernel killed processes of it (raise --memory)"
+      return "the command ran out of memory: the kernel killed processes of it (raise its limit: --memory, or REDD_MEMORY in a job of GitLab's)"
     case "TimedOut":
       return `the command did not end within ${exit.afterMs / 1000} s and was killed`
     case "Cancelled":

@@ -1,6 +1,6 @@
 /** Results on standard output, everything else on standard error. */
 import * as Effect from "effect/Effect"
-import { Descriptor, Exec } from "../../src/index.ts"
+import { Descriptor, Text } from "../../src/index.ts"
 
 const encoder = new TextEncoder()
 
@@ -17,7 +17,7 @@ export const table = (
   headings: ReadonlyArray<string>,
   rows: ReadonlyArray<ReadonlyArray<string>>
 ): Effect.Effect<void> => {
-  const all = [headings, ...rows.map((row) => row.map((cell) => Exec.printable(cell).replaceAll("\n", " ")))]
+  const all = [headings, ...rows.map((row) => row.map((cell) => Text.printable(cell).replaceAll("\n", " ")))]
   const widths = headings.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)))
   return Effect.forEach(
     all,

@@ -16,6 +16,7 @@ import type * as Scope from "effect/Scope"
 import * as Digest from "../host/Digest.ts"
 import * as Files from "../host/Files.ts"
 import * as Lock from "../host/Lock.ts"
+import * as Text from "../host/Text.ts"
 import type * as Tool from "../host/Tool.ts"
 import * as Tree from "../host/Tree.ts"
 import { ImageName, lockOf } from "../record/MachineRecord.ts"
@@ -27,7 +28,7 @@ export class ImageNotFound extends Schema.TaggedError<ImageNotFound>()("ImageNot
   existing: Schema.Array(Schema.String)
 }) {
   override get message(): string {
-    return `There is no image "${this.image}".`
+    return `There is no image "${Text.brief(this.image)}".`
   }
   get hint(): string {
     return this.existing.length === 0

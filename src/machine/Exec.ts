@@ -391,13 +391,3 @@ export const collect = <E>(
     })
     return { exit, stdout: stdout.text(), stderr: stderr.text() }
   })
-
-/** What a machine wrote, fit for a terminal: no escape sequence, no control character but the newline. */
-export const printable = (text: string): string =>
-  text
-    .replaceAll("\r", "\n")
-    // oxlint-disable-next-line no-control-regex -- control characters are what this is about
-    .replaceAll(/\u001b\[[0-9;?]*[ -/]*[@-~]|\u001b[()][0-9A-Za-z]|[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, "")
-    .split("\n")
-    .filter((line) => line.trim() !== "")
-    .join("\n")

@@ -12,9 +12,9 @@ import * as Schema from "effect/Schema"
 import * as Engine from "../engine/Engine.ts"
 import * as Engines from "../engine/Engines.ts"
 import * as Files from "../host/Files.ts"
+import * as Text from "../host/Text.ts"
 import type { MachineRecord } from "../record/MachineRecord.ts"
 import * as Door from "./Door.ts"
-import * as Exec from "./Exec.ts"
 
 /** A machine ended, or did not get ready, while it started. What there was of it has been released. */
 export class BootFailed extends Schema.TaggedError<BootFailed>()("BootFailed", {
@@ -39,7 +39,7 @@ export const make = (record: MachineRecord): Effect.Effect<void, ReadyError> =>
     const opened = yield* Effect.timeoutOption(awaitDoor(record), Duration.millis(record.bootTimeoutMs))
     if (Option.isSome(opened) && opened.value === "open") return yield* mark(record)
     const console = yield* Effect.orElseSucceed(Engines.of(record).console(record, 60), () => "")
-    const lines = Exec.printable(console).split("\n")
+    const lines = Text.printable(console).split("\n")
     const seconds = record.bootTimeoutMs / 1000
     return yield* new BootFailed({
       id: record.id,

@@ -10,6 +10,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Digest from "../host/Digest.ts"
 import * as Files from "../host/Files.ts"
+import * as Text from "../host/Text.ts"
 import * as Tool from "../host/Tool.ts"
 import * as Tree from "../host/Tree.ts"
 import type { MachineRecord } from "../record/MachineRecord.ts"
@@ -112,7 +113,7 @@ export const copyOut = (record: MachineRecord, from: string, to: string): Effect
   )
 
 const reasonOf = (exit: Exec.Exit, said: string) =>
-  said.trim() === "" ? `it ended as ${exit._tag} inside the machine` : Exec.printable(said)
+  said.trim() === "" ? `it ended as ${exit._tag} inside the machine` : Text.printable(said)
 
 const isName = (name: string): boolean => name !== "" && name !== "." && name !== ".."
 

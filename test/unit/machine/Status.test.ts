@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Option from "effect/Option"
 import * as fc from "fast-check"
-import { parseStatus, printable } from "../../../src/machine/Exec.ts"
+import { printable } from "../../../src/host/Text.ts"
+import { parseStatus } from "../../../src/machine/Exec.ts"
 
 describe("what the status FIFO says", () => {
   it.each([
