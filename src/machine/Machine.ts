@@ -68,6 +68,8 @@ export interface MachineSpec {
   readonly tmpSizeBytes?: number | undefined
   /** What must be free on the state folder's file system; 256 MiB when absent. */
   readonly reserveBytes?: number | undefined
+  /** From its beginning until gc releases it, running or not: longer than its work can take. Never when absent. */
+  readonly lifetime?: Duration.Duration | undefined
   /** How many machines may boot at the same time on this host: two for each processor when absent. Others wait. */
   readonly boots?: number | undefined
 }
@@ -96,6 +98,7 @@ export class SpecInvalid extends Schema.TaggedError<SpecInvalid>()("SpecInvalid"
 }
 
 export { attach, MachineNotFound } from "./Attach.ts"
+export { keep } from "./Keep.ts"
 
 export type AcquireError =
   | Space.SpaceShort
@@ -206,11 +209,11 @@ export const state = (record: MachineRecord): Effect.Effect<State, PlatformError
 export interface Collected {
   readonly id: string
   /** `unfinished`: who was making or releasing it was killed. */
-  readonly reason: "dead" | "host rebooted" | "owner gone" | "unfinished"
+  readonly reason: "dead" | "expired" | "host rebooted" | "owner gone" | "unfinished"
 }
 
 /**
- * Releases each machine that died, that its owner left, or whose acquire was killed half-way; and deletes what killed
+ * Releases each machine that died, that its owner left, whose time is up, or whose acquire was killed half-way; and deletes what killed
  * processes left in staging, in the scrap folder and among the records. A live machine, and one that another process works on, is never touched.
  */
 export const collect = (options: {
@@ -310,6 +313,8 @@ const whyCollect = (
     // We hold the lock: whoever was making it, or releasing it, is dead.
     if (!isMarked) return Option.some("unfinished")
     if (record.owner !== undefined && !(yield* Host.isAlive(record.owner))) return Option.some("owner gone")
+    const endMs = record.keptUntilMs ?? record.expiresMs
+    if (endMs !== undefined && (yield* Clock.currentTimeMillis) >= endMs) return Option.some("expired")
     return Option.none()
   })
 
@@ -326,6 +331,7 @@ const describe = (spec: MachineSpec, owner: Host.ProcessIdentity | undefined) =>
     const backend = yield* Backends.choose(spec.backend ?? "auto", proposal)
     const key = keyOf(root, spec.id)
     for (const bind of spec.binds ?? []) yield* checkBind(bind)
+    const createdMs = yield* Clock.currentTimeMillis
     const record: MachineRecord = {
       version: 1,
       id: spec.id,
@@ -350,7 +356,8 @@ const describe = (spec: MachineSpec, owner: Host.ProcessIdentity | undefined) =>
       registered: engine.name === "managed" && host.machined,
       cgroup: `${Option.getOrElse(host.cgroups, () => "/sys/fs/cgroup")}/${engine.cgroup(key)}`,
       ...(owner === undefined ? {} : { owner }),
-      createdMs: yield* Clock.currentTimeMillis,
+      createdMs,
+      ...(spec.lifetime === undefined ? {} : { expiresMs: createdMs + Duration.toMillis(spec.lifetime) }),
       bootId: yield* Host.bootId
     }
     return yield* Effect.mapError(

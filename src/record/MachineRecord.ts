@@ -103,6 +103,10 @@ export const MachineRecord = Schema.Struct({
   /** The process whose machine this is: it goes when the process went. Absent: it stays until it is released. */
   owner: Schema.optionalKey(Schema.Struct({ pid: Schema.Int, startTicks: Schema.String, bootId: Schema.String })),
   createdMs: Schema.Number,
+  /** From then on nothing needs the machine any more, and gc releases it, running or not. Absent: never by itself. */
+  expiresMs: Schema.optionalKey(Schema.Number),
+  /** It stays until then though its work is done: for somebody to look at. */
+  keptUntilMs: Schema.optionalKey(Schema.Number),
   /** The boot of the host in which it was made: no machine outlives it. */
   bootId: Schema.String
 })
