@@ -44,6 +44,7 @@ export const main = (command: Effect.Effect<void, unknown, Invocation>): void =>
 
   const invocation = Invocation.of({
     program: resolve(process.argv[1] ?? "", "../../bin/redd"),
+    environment: process.env,
     operands: operands(),
     claimSignal: Effect.suspend(() => {
       claimed = true

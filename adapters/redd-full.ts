@@ -4,12 +4,16 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as CliError from "effect/cli/CliError"
 import * as Command from "effect/cli/Command"
-import { cli } from "./cli/Cli.ts"
+import { commands } from "./cli/Cli.ts"
+import { gitlab } from "./gitlab/Gitlab.ts"
 import { args, main } from "./main.ts"
 import { Invocation } from "./terminal/Invocation.ts"
 import { exitCodes } from "./terminal/Paragraph.ts"
 import * as Presenter from "./terminal/Presenter.ts"
+import { redd } from "./terminal/Redd.ts"
 import { version } from "./terminal/Version.ts"
+
+const cli = redd.pipe(Command.withSubcommands([...commands, gitlab]))
 
 main(
   Command.runWith(cli, { version })(args).pipe(

@@ -29,6 +29,7 @@ const load = (name: string): Record<string, unknown> => {
   return exports
 }
 
-const command = process.argv[2]
-const quick = ["run", "exec", "prepare", "cleanup"].includes(command ?? "")
+const [, , command = ""] = process.argv
+// Shared flags may stand before `gitlab`.
+const quick = ["run", "exec", "prepare", "cleanup"].includes(command) || process.argv.includes("gitlab")
 if (!quick || load("redd-quick.cjs")["understood"] !== true) load("redd-full.cjs")

@@ -1,9 +1,7 @@
 /** The generic front: every command that any CI, hook or Makefile uses. */
-import * as Command from "effect/cli/Command"
 import { copyIn, copyOut } from "./Copy.ts"
 import { doctor } from "./Doctor.ts"
 import { exec } from "./Exec.ts"
-import { redd } from "./Flags.ts"
 import { image } from "./Image.ts"
 import { cleanup, gc, list, shell } from "./Life.ts"
 import { once } from "./Once.ts"
@@ -11,6 +9,18 @@ import { prepare } from "./Prepare.ts"
 import { run } from "./Run.ts"
 import { setup } from "./Setup.ts"
 
-export const cli = redd.pipe(
-  Command.withSubcommands([prepare, run, exec, shell, copyIn, copyOut, cleanup, once, list, gc, doctor, image, setup])
-)
+export const commands = [
+  prepare,
+  run,
+  exec,
+  shell,
+  copyIn,
+  copyOut,
+  cleanup,
+  once,
+  list,
+  gc,
+  doctor,
+  image,
+  setup
+] as const

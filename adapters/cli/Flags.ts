@@ -1,45 +1,16 @@
 /** The flags that several commands share, and the state folder that they all work on. */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import * as Command from "effect/cli/Command"
+import type * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import { Machine, MachineRecord, Quantity } from "../../src/index.ts"
-import * as Configuration from "../terminal/Configuration.ts"
+import type { Configuration } from "../terminal/Configuration.ts"
+import { configuration } from "../terminal/Redd.ts"
 import * as Assignment from "./Assignment.ts"
 
-/** Flags of every command. */
-export const shared = {
-  root: Flag.String("root").pipe(
-    Flag.withDescription("The state folder (REDD_ROOT; else the configuration's; else /var/lib/redd)"),
-    Flag.withFallbackConfig(Config.String("REDD_ROOT")),
-    Flag.optional
-  ),
-  config: Flag.String("config").pipe(
-    Flag.withDescription("The configuration file (REDD_CONFIG; else /etc/redd/config.yaml)"),
-    Flag.withFallbackConfig(Config.String("REDD_CONFIG")),
-    Flag.optional
-  )
-}
-
-/** The command above all others, which holds the shared flags. */
-export const redd = Command.make("redd").pipe(
-  Command.withDescription(
-    "Gives every CI job, test or script a fresh systemd-nspawn machine, and takes it away again."
-  ),
-  Command.withSharedFlags(shared)
-)
-
-/** The configuration, the command line's `--root` put over it. */
-export const configuration = Effect.gen(function* () {
-  const flags = yield* redd
-  const loaded = yield* Configuration.load(flags.config)
-  return { ...loaded, root: Option.getOrElse(flags.root, () => loaded.root) }
-})
-
 /** Runs with the machines and images of the state folder. */
-export const withState = <A, E, R>(use: (configuration: Configuration.Configuration) => Effect.Effect<A, E, R>) =>
+export const withState = <A, E, R>(use: (configuration: Configuration) => Effect.Effect<A, E, R>) =>
   Effect.flatMap(configuration, (loaded) => Effect.provide(use(loaded), Machine.layer(loaded.root)))
 
 export const id = Flag.String("id").pipe(

@@ -5,8 +5,8 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import { Files, GcTimer, Host, Pool, Quantity, Units } from "../../src/index.ts"
 import { Invocation } from "../terminal/Invocation.ts"
+import { configuration } from "../terminal/Redd.ts"
 import * as Say from "../terminal/Say.ts"
-import * as Flags from "./Flags.ts"
 
 export const setup = Command.make(
   "setup",
@@ -31,7 +31,7 @@ export const setup = Command.make(
   },
   (flags) =>
     Effect.gen(function* () {
-      const { root } = yield* Flags.configuration
+      const { root } = yield* configuration
       const { systemd } = yield* Host.read
       const { program } = yield* Invocation
       const units = GcTimer.gcUnits(program, root)

@@ -37,6 +37,11 @@ const Period = Schema.Union([Schema.String, Schema.Number]).pipe(
 const Positive = Schema.Number.pipe(Schema.check(Schema.isGreaterThan(0)))
 const PositiveInt = Schema.Int.pipe(Schema.check(Schema.isGreaterThan(0)))
 
+const Keep = Schema.Literals(["never", "on-failure"])
+const Folder = Schema.String.pipe(
+  Schema.check(Schema.isPattern(/^(\/[A-Za-z0-9._+-]+)+$/, { expected: "an absolute path of plain characters" }))
+)
+
 const File = Schema.Struct({
   root: Schema.optionalKey(Schema.String),
   images: Schema.optionalKey(Schema.String),
@@ -54,8 +59,51 @@ const File = Schema.Struct({
     })
   ),
   grace: Schema.optionalKey(Period),
-  gitlab: Schema.optionalKey(Schema.Unknown)
+  gitlab: Schema.optionalKey(
+    Schema.Struct({
+      images: Schema.optionalKey(Schema.Record(Schema.String, MachineRecord.ImageName)),
+      allowed: Schema.optionalKey(Schema.Array(Schema.String)),
+      keep: Schema.optionalKey(Keep),
+      "keep-for": Schema.optionalKey(Period),
+      network: Schema.optionalKey(MachineRecord.Network),
+      shell: Schema.optionalKey(Schema.String),
+      "builds-dir": Schema.optionalKey(Folder),
+      "cache-dir": Schema.optionalKey(Folder),
+      most: Schema.optionalKey(
+        Schema.Struct({
+          memory: Schema.optionalKey(Size),
+          cpus: Schema.optionalKey(Positive),
+          "tmp-size": Schema.optionalKey(Size)
+        })
+      )
+    })
+  )
 })
+
+/** What GitLab's jobs are given. */
+export interface Gitlab {
+  /** Globs of what a job writes after `image:`, and the image that is meant. */
+  readonly images: Readonly<Record<string, string>>
+  /** Globs of what a job may write there. */
+  readonly allowed: ReadonlyArray<string>
+  /** Whether a job may have its machine kept when it failed. */
+  readonly keep: typeof Keep.Type
+  /** How long. */
+  readonly keepFor: Duration.Duration
+  /** `none`: no job gets the host's. */
+  readonly network: MachineRecord.Network
+  /** What runs GitLab's scripts; absent: bash where the image has it, else sh. */
+  readonly shell: string | undefined
+  /** Folders in the machine. */
+  readonly buildsDir: string
+  readonly cacheDir: string
+  /** The most that a job may ask for, beyond `limits`. */
+  readonly most: {
+    readonly memoryBytes?: number | undefined
+    readonly cpus?: number | undefined
+    readonly tmpSizeBytes?: number | undefined
+  }
+}
 
 export interface Configuration {
   readonly root: string
@@ -70,6 +118,7 @@ export interface Configuration {
   readonly boots: number | undefined
   /** From SIGTERM to SIGKILL. */
   readonly grace: Duration.Duration
+  readonly gitlab: Gitlab
 }
 
 /** The configuration in `file`. Only the default one may be absent. */
@@ -118,7 +167,7 @@ export const parse = (file: string, text: string): Result.Result<Configuration, 
 const decode = Schema.decodeUnknownResult(File, { errors: "all", onExcessProperty: "error" })
 
 const configuration = (file: typeof File.Type): Configuration => {
-  const memoryBytes = Option.getOrUndefined(Quantity.size(String(file.limits?.memory ?? "")))
+  const memoryBytes = sizeOf(file.limits?.memory)
   return {
     root: file.root ?? Defaults.configuration.root,
     defaultImage: Option.fromUndefinedOr(file["default-image"]),
@@ -131,8 +180,32 @@ const configuration = (file: typeof File.Type): Configuration => {
       ...(file.limits?.cpus === undefined ? {} : { cpus: file.limits.cpus }),
       ...(file.limits?.tasks === undefined ? {} : { tasks: file.limits.tasks })
     },
-    reserveBytes: Option.getOrUndefined(Quantity.size(String(file.limits?.reserve ?? ""))),
+    reserveBytes: sizeOf(file.limits?.reserve),
     boots: file.limits?.boots,
-    grace: Option.getOrElse(Quantity.duration(String(file.grace ?? "")), () => Defaults.configuration.grace)
+    grace: durationOf(file.grace) ?? Defaults.configuration.grace,
+    gitlab: gitlab(file.gitlab ?? {})
   }
 }
+
+const gitlab = (section: NonNullable<(typeof File.Type)["gitlab"]>): Gitlab => {
+  const defaults = Defaults.configuration.gitlab
+  return {
+    images: section.images ?? defaults.images,
+    allowed: section.allowed ?? defaults.allowed,
+    keep: section.keep ?? defaults.keep,
+    keepFor: durationOf(section["keep-for"]) ?? defaults.keepFor,
+    network: section.network ?? defaults.network,
+    shell: section.shell ?? defaults.shell,
+    buildsDir: section["builds-dir"] ?? defaults.buildsDir,
+    cacheDir: section["cache-dir"] ?? defaults.cacheDir,
+    most: {
+      memoryBytes: sizeOf(section.most?.memory),
+      cpus: section.most?.cpus,
+      tmpSizeBytes: sizeOf(section.most?.["tmp-size"])
+    }
+  }
+}
+
+/** What the schema has seen to be a size, or is absent. */
+const sizeOf = (text: string | number | undefined) => Option.getOrUndefined(Quantity.size(String(text ?? "")))
+const durationOf = (text: string | number | undefined) => Option.getOrUndefined(Quantity.duration(String(text ?? "")))

@@ -14,5 +14,16 @@ export const configuration: Configuration = {
   limits: { tasks: 16_384 },
   reserveBytes: undefined,
   boots: undefined,
-  grace: Duration.seconds(10)
+  grace: Duration.seconds(10),
+  gitlab: {
+    images: {},
+    allowed: ["*"],
+    keep: "never",
+    keepFor: Duration.hours(1),
+    network: "host",
+    shell: undefined,
+    buildsDir: "/builds",
+    cacheDir: "/cache",
+    most: {}
+  }
 }

@@ -1,4 +1,4 @@
-/** What the process that we are in gives a command, and takes from it: signals, raw operands, an exit code. */
+/** What the process that we are in gives a command, and takes from it: environment, signals, raw operands, an exit code. */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 
@@ -7,6 +7,8 @@ export class Invocation extends Context.Service<
   {
     /** The command `redd`, as an absolute path: for units that run it. */
     readonly program: string
+    /** The environment that we were started with. */
+    readonly environment: Readonly<Record<string, string | undefined>>
     /** What follows `--`, byte for byte: Node has decoded its arguments, and what is not UTF-8 is lost there. */
     readonly operands: ReadonlyArray<Uint8Array>
     /**

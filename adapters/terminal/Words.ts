@@ -17,7 +17,7 @@ export const split = (words: ReadonlyArray<string>, known: ReadonlyArray<string>
     if (word === "-" || /^[^-]/.test(word)) operands.push(word)
     else if (word === "--json" && !json) json = true
     else {
-      const [, flag = "", inline] = /^--([a-z]+)(?:=([^]+))?$/.exec(word) ?? []
+      const [, flag = "", inline] = /^--([a-z][a-z-]*)(?:=([^]+))?$/.exec(word) ?? []
       const next = words[at + 1] ?? ""
       const value = inline ?? (next === "-" || next.startsWith("-") ? "" : next)
       if (!known.includes(flag) || value === "" || (flags.has(flag) && flag !== "env")) return Option.none()

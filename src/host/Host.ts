@@ -1,5 +1,5 @@
 /** What this host is: facts, read only, each read anew. */
-import { availableParallelism } from "node:os"
+import { availableParallelism, totalmem } from "node:os"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as PlatformError from "effect/PlatformError"
@@ -22,6 +22,9 @@ export const isRoot = (): boolean => process.getuid?.() === 0
 
 /** Processors that we may use. */
 export const processors = (): number => availableParallelism()
+
+/** All the memory of this host, in bytes. */
+export const memoryBytes = (): number => totalmem()
 
 /** Reads the facts: a few small files, no tool is run. */
 export const read: Effect.Effect<Host, PlatformError.PlatformError> = Effect.gen(function* () {

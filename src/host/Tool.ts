@@ -8,6 +8,7 @@ import { constants } from "node:os"
 import * as NodeStream from "@effect/platform-node/NodeStream"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type * as PlatformError from "effect/PlatformError"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -169,12 +170,17 @@ const spawnScoped = (tool: string, args: ReadonlyArray<string>) =>
     ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
   )
 
+/** Where a tool is installed. */
+export const find = (tool: string): Effect.Effect<Option.Option<string>, PlatformError.PlatformError> =>
+  Effect.gen(function* () {
+    for (const folder of plainEnvironment.PATH.split(":"))
+      if (yield* Files.exists(`${folder}/${tool}`)) return Option.some(`${folder}/${tool}`)
+    return Option.none()
+  })
+
 /** Fails with ToolMissing where a tool is not installed: said before anything is done, and not half-way. */
 export const ensure = (tool: string): Effect.Effect<void, ToolMissing | PlatformError.PlatformError> =>
-  Effect.gen(function* () {
-    for (const folder of plainEnvironment.PATH.split(":")) if (yield* Files.exists(`${folder}/${tool}`)) return
-    return yield* missing(tool)
-  })
+  Effect.flatMap(find(tool), (found) => (Option.isSome(found) ? Effect.void : Effect.fail(missing(tool))))
 
 /** Runs a tool on our own terminal and returns its exit code, 128+n for signal n: for a person, not for jobs. */
 export const attach = (tool: string, args: ReadonlyArray<string>): Effect.Effect<number, ToolMissing> =>

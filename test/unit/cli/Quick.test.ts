@@ -10,7 +10,7 @@ import * as fc from "fast-check"
 import { execFlags } from "../../../adapters/cli/Exec.ts"
 import { cleanupFlags } from "../../../adapters/cli/Life.ts"
 import { prepareFlags } from "../../../adapters/cli/Prepare.ts"
-import { redd } from "../../../adapters/cli/Flags.ts"
+import { redd } from "../../../adapters/terminal/Redd.ts"
 import { parse } from "../../../adapters/cli/Quick.ts"
 import { runFlags } from "../../../adapters/cli/Run.ts"
 

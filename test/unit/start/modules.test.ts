@@ -31,11 +31,21 @@ describe("what a start loads", () => {
       []
     )
   })
-  it("the full command line reaches all of that", () => {
+  it("the full command line reaches the rest of that", () => {
     const modules = reached("redd-full.cjs")
     for (const module of ["src/doctor/Doctor.ts", "src/image/Images.ts", "node_modules/effect/dist/cli/Command.js"])
       assert.isTrue(needless.test(module) && modules.includes(module), module)
-    assert.isTrue(modules.some((module) => module.startsWith("node_modules/yaml/")))
+  })
+  it("YAML is loaded where there is a configuration", () => {
+    const holders = bundles.filter(({ modules }) =>
+      modules.some(({ module }) => module.startsWith("node_modules/yaml/"))
+    )
+    assert.isNotEmpty(holders)
+    for (const start of ["redd-quick.cjs", "redd-full.cjs"])
+      assert.isFalse(
+        reached(start).some((module) => module.startsWith("node_modules/yaml/")),
+        start
+      )
   })
   it("the loader holds nothing but itself", () => {
     assert.deepStrictEqual(reached("redd.cjs"), ["adapters/redd.ts"])

@@ -1,0 +1,46 @@
+/** The `config` stage: what GitLab Runner shall know of the machine before there is one. */
+import * as Effect from "effect/Effect"
+import { Machine, MachineRecord } from "../../src/index.ts"
+import type { Configuration } from "../terminal/Configuration.ts"
+import * as Say from "../terminal/Say.ts"
+import { version } from "../terminal/Version.ts"
+import * as Choice from "./Choice.ts"
+import { machineIdVariable } from "./Contract.ts"
+import * as Job from "./Job.ts"
+import type { Verdict } from "./Verdict.ts"
+import { stage } from "./Verdict.ts"
+
+/**
+ * Prints the JSON that a driver may print. Called by hand, with no job, it leaves out what is a job's.
+ *
+ * GitLab Runner writes its scripts for the shell that is named here: `sh` for an image that has no bash.
+ */
+export const config = (fallback: Choice.Fallback, settings: Configuration) =>
+  stage((contract) =>
+    Effect.gen(function* () {
+      const { buildsDir, cacheDir, shell } = settings.gitlab
+      const hasJob = contract.responseFile !== undefined || contract.variable("CI_JOB_ID") !== undefined
+      const job = hasJob ? yield* Job.read(contract) : undefined
+      const needsSh = job !== undefined && shell === undefined && (yield* lacksBash(job, fallback, settings))
+      yield* Say.result(
+        JSON.stringify({
+          driver: { name: "redd", version },
+          builds_dir: buildsDir,
+          cache_dir: cacheDir,
+          builds_dir_is_shared: false,
+          ...(job === undefined ? {} : { hostname: MachineRecord.hostnameOf(job.id) }),
+          ...(shell === undefined ? (needsSh ? { shell: "sh" } : {}) : { shell }),
+          job_env: job === undefined ? {} : { [machineIdVariable]: job.id }
+        })
+      )
+      return { _tag: "Success" } satisfies Verdict
+    })
+  )
+
+/** What is wrong with the image is for prepare to say. */
+const lacksBash = (job: Job.Job, fallback: Choice.Fallback, settings: Configuration) =>
+  Choice.choose(job, fallback, settings.gitlab).pipe(
+    Effect.flatMap(({ image }) => Effect.map(Choice.has(image, "bash"), (found) => !found)),
+    Effect.provide(Machine.layer(settings.root)),
+    Effect.orElseSucceed(() => false)
+  )

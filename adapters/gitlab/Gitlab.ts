@@ -1,0 +1,115 @@
+/** `redd gitlab`: the driver of GitLab Runner's custom executor. Its stages, and the configuration that calls them. */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import { cleanup } from "../executor/Cleanup.ts"
+import { config } from "../executor/Config.ts"
+import { prepare } from "../executor/Prepare.ts"
+import { run } from "../executor/Run.ts"
+import * as Toml from "../executor/Toml.ts"
+import { Invocation } from "../terminal/Invocation.ts"
+import { configuration, redd } from "../terminal/Redd.ts"
+import * as Say from "../terminal/Say.ts"
+import { fallbackOf } from "./Fallback.ts"
+
+const defaultImage = Flag.String("default-image").pipe(
+  Flag.withDescription("The image of jobs that name none (else the configuration's default-image)"),
+  Flag.optional
+)
+const concurrency = Flag.Int("concurrency").pipe(
+  Flag.filter(
+    (count) => count > 0,
+    (count) => `${count} is not a number of jobs`
+  ),
+  Flag.withDescription("How many jobs this runner takes at once; each gets its share of the memory"),
+  Flag.optional
+)
+const text = (name: string, description: string) =>
+  Flag.String(name).pipe(Flag.withDescription(description), Flag.optional)
+
+export const configFlags = { defaultImage }
+export const prepareFlags = { defaultImage, concurrency }
+export const runFlags = {
+  script: Argument.String("script").pipe(Argument.withDescription("The script that GitLab Runner wrote")),
+  stage: Argument.String("stage").pipe(Argument.withDescription("What GitLab Runner calls it"), Argument.optional)
+}
+
+export const gitlab = Command.make("gitlab").pipe(
+  Command.withDescription("Jobs of a GitLab runner: the driver of its custom executor"),
+  Command.withSubcommands([
+    Command.make("config", configFlags, (flags) =>
+      Effect.flatMap(configuration, (settings) => config(fallbackOf(flags, settings), settings))
+    ).pipe(Command.withDescription("GitLab Runner's config stage: say where builds and caches are")),
+    Command.make("prepare", prepareFlags, (flags) =>
+      Effect.flatMap(configuration, (settings) =>
+        prepare(
+          { fallback: fallbackOf(flags, settings), concurrency: Option.getOrUndefined(flags.concurrency) },
+          settings
+        )
+      )
+    ).pipe(Command.withDescription("GitLab Runner's prepare stage: a machine for the job")),
+    Command.make("run", runFlags, (flags) =>
+      Effect.flatMap(configuration, (settings) =>
+        run({ script: flags.script, name: Option.getOrElse(flags.stage, () => "script"), shell: undefined }, settings)
+      )
+    ).pipe(Command.withDescription("GitLab Runner's run stage: one of the job's scripts in its machine")),
+    Command.make("cleanup", {}, () => Effect.flatMap(configuration, (settings) => cleanup({}, settings))).pipe(
+      Command.withDescription("GitLab Runner's cleanup stage: the machine goes")
+    ),
+    Command.make(
+      "toml",
+      {
+        name: text("name", "What the runner is called"),
+        url: text("url", "GitLab's address"),
+        token: text("token", "The runner's authentication token, as GitLab shows it when a runner is created (glrt-…)"),
+        defaultImage,
+        concurrency
+      },
+      (flags) =>
+        Effect.gen(function* () {
+          const { config: file, root } = yield* redd
+          const settings = yield* configuration
+          const { program } = yield* Invocation
+          const shared = [
+            ...Option.match(file, { onNone: () => [], onSome: (path) => ["--config", path] }),
+            ...Option.match(root, { onNone: () => [], onSome: (path) => ["--root", path] })
+          ]
+          const image = fallbackOf(flags, settings).byDefault
+          const chosen = image === undefined ? [] : ["--default-image", image]
+          const share = Option.match(flags.concurrency, {
+            onNone: () => [],
+            onSome: (count) => ["--concurrency", String(count)]
+          })
+          yield* Say.result(
+            Toml.print(
+              {
+                name: Option.getOrUndefined(flags.name),
+                url: Option.getOrUndefined(flags.url),
+                token: Option.getOrUndefined(flags.token),
+                concurrency: Option.getOrUndefined(flags.concurrency),
+                program,
+                stages: {
+                  config: [...shared, "gitlab", "config", ...chosen],
+                  prepare: [...shared, "gitlab", "prepare", ...chosen, ...share],
+                  run: [...shared, "gitlab", "run"],
+                  cleanup: [...shared, "gitlab", "cleanup"]
+                }
+              },
+              settings
+            )
+          )
+        })
+    ).pipe(
+      Command.withDescription("The [[runners]] block for GitLab Runner's config.toml"),
+      Command.withExamples([
+        {
+          command:
+            "redd gitlab toml --url https://gitlab.example.com --token glrt-… --default-image trixie --concurrency 4",
+          description: "Four jobs at once, in trixie where they name no image"
+        }
+      ])
+    )
+  ])
+)

@@ -1,0 +1,2 @@
+import { read } from "../executor/Contract.ts"
+export const planted = read

@@ -1,0 +1,2 @@
+import { gitlab } from "../gitlab/Gitlab.ts"
+export const planted = gitlab
