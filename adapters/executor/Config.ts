@@ -1,6 +1,6 @@
 /** The `config` stage: what GitLab Runner shall know of the machine before there is one. */
 import * as Effect from "effect/Effect"
-import { Machine, MachineRecord } from "../../src/index.ts"
+import { Host, Machine } from "../../src/index.ts"
 import type { Configuration } from "../terminal/Configuration.ts"
 import * as Say from "../terminal/Say.ts"
 import { version } from "../terminal/Version.ts"
@@ -28,7 +28,8 @@ export const config = (fallback: Choice.Fallback, settings: Configuration) =>
           builds_dir: buildsDir,
           cache_dir: cacheDir,
           builds_dir_is_shared: false,
-          ...(job === undefined ? {} : { hostname: MachineRecord.hostnameOf(job.id) }),
+          // Of the host: GitLab Runner's log says that a job runs on its machine, "via" this.
+          hostname: Host.name(),
           ...(shell === undefined ? (needsSh ? { shell: "sh" } : {}) : { shell }),
           job_env: job === undefined ? {} : { [machineIdVariable]: job.id }
         })

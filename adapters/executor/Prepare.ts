@@ -118,7 +118,8 @@ const binds = (job: Job.Job, settings: Configuration) =>
       found.push({
         source: yield* Files.realPath(runner.value),
         target: "/usr/local/bin/gitlab-runner",
-        writable: false
+        writable: false,
+        mapped: false
       })
     return found
   })

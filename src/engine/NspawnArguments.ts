@@ -29,8 +29,8 @@ export const nspawnArguments = (record: MachineRecord): ReadonlyArray<string> =>
   ...(record.boot === "none"
     ? []
     : [`--bind-ro=${escapeColons(doorOf(record))}/unit:/etc/systemd/system/redd-door.service`]),
-  ...record.binds.map(({ source, target, writable }) => {
-    const option = record.isolation === "users" ? ":idmap" : ""
+  ...record.binds.map(({ mapped = true, source, target, writable }) => {
+    const option = record.isolation === "users" && mapped ? ":idmap" : ""
     return `--bind${writable ? "" : "-ro"}=${escapeColons(source)}:${escapeColons(target)}${option}`
   }),
   ...(record.tmpSizeBytes === undefined ? [] : [`--tmpfs=/tmp:mode=1777,size=${record.tmpSizeBytes},nosuid,nodev`]),

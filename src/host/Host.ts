@@ -1,5 +1,5 @@
 /** What this host is: facts, read only, each read anew. */
-import { availableParallelism, totalmem } from "node:os"
+import { availableParallelism, hostname, totalmem } from "node:os"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as PlatformError from "effect/PlatformError"
@@ -22,6 +22,9 @@ export const isRoot = (): boolean => process.getuid?.() === 0
 
 /** Processors that we may use. */
 export const processors = (): number => availableParallelism()
+
+/** What this host is called. */
+export const name = (): string => hostname()
 
 /** All the memory of this host, in bytes. */
 export const memoryBytes = (): number => totalmem()

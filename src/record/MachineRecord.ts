@@ -54,7 +54,13 @@ export type Network = typeof Network.Type
 export const VariableName = Schema.String.pipe(Schema.check(Schema.isPattern(/^[A-Za-z_][A-Za-z0-9_]*$/)))
 
 /** A folder or file of the host's that a machine sees. */
-export const Bind = Schema.Struct({ source: Schema.String, target: Schema.String, writable: Schema.Boolean })
+export const Bind = Schema.Struct({
+  source: Schema.String,
+  target: Schema.String,
+  writable: Schema.Boolean,
+  /** False: its files belong to nobody in the machine, which is enough for what everybody may read, on any file system. */
+  mapped: Schema.optionalKey(Schema.Boolean)
+})
 export type Bind = typeof Bind.Type
 
 /** Limits of a machine as a whole; what is absent is not limited. */

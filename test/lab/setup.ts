@@ -27,7 +27,12 @@ const hostPackages = [
   "procps",
   "libpam-systemd"
 ]
-export const imagePackages = { trixie: ["systemd", "systemd-sysv", "dbus", "busybox-static"], bare: ["busybox-static"] }
+export const imagePackages = {
+  trixie: ["systemd", "systemd-sysv", "dbus", "busybox-static"],
+  bare: ["busybox-static"],
+  /** For jobs that clone a repository; on btrfs alone. */
+  git: ["systemd", "systemd-sysv", "dbus", "git"]
+}
 
 export const call = (command: string, ...args: ReadonlyArray<string>): string => {
   const { status, stderr, stdout } = spawnSync(command, args, { encoding: "utf8", maxBuffer: 2 ** 26 })
@@ -141,7 +146,8 @@ const makeStateFolders = (folder: string, size: string): void => {
     call(format, "-q", `${folder}/${name}.img`)
     call("mount", "-o", "loop", `${folder}/${name}.img`, `${folder}/${name}`)
     mkdirSync(`${folder}/${name}/images`)
-    for (const [image, path] of Object.entries(images)) {
+    const here = name === "btrfs" ? { ...images, git: tree("image-git", "trixie", imagePackages.git) } : images
+    for (const [image, path] of Object.entries(here)) {
       const target = `${folder}/${name}/images/${image}`
       if (name === "btrfs") call("btrfs", "-q", "subvolume", "create", target)
       else mkdirSync(target)
