@@ -87,5 +87,7 @@ export const asJson = (record: MachineRecord.MachineRecord) => ({
   boot: record.boot,
   network: record.network,
   range: record.range,
-  created: new Date(record.createdMs).toISOString()
+  created: new Date(record.createdMs).toISOString(),
+  ...(record.expiresMs === undefined ? {} : { expires: new Date(record.expiresMs).toISOString() }),
+  ...(record.keptUntilMs === undefined ? {} : { keptUntil: new Date(record.keptUntilMs).toISOString() })
 })
