@@ -6,7 +6,7 @@
  */
 import { readFileSync } from "node:fs"
 import { constants } from "node:os"
-import { resolve } from "node:path"
+import { basename, resolve } from "node:path"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -43,7 +43,7 @@ export const main = (command: Effect.Effect<void, unknown, Invocation>): void =>
   let code = 0
 
   const invocation = Invocation.of({
-    program: resolve(process.argv[1] ?? "", "../../bin/redd"),
+    program: resolve(process.argv[1] ?? "", "../../bin", basename(process.argv[1] ?? "", ".cjs")),
     environment: process.env,
     operands: operands(),
     claimSignal: Effect.suspend(() => {

@@ -9,6 +9,9 @@ const dist = `${top}dist/`
 await rm(dist, { recursive: true, force: true })
 await mkdir(dist, { recursive: true })
 
+/** The commands themselves, which load the rest. */
+const loaders = ["redd", "nspawn-runner"]
+
 /** Bundles one entry, and says what went into each of its files. */
 const build = async (name) => {
   const bundle = await rolldown({
@@ -17,7 +20,7 @@ const build = async (name) => {
     preserveEntrySignatures: "allow-extension",
     logLevel: "warn",
     // effect asks for the environment of a web page's bundler, and takes no for an answer.
-    transform: name === "redd" ? {} : { define: { "import.meta": "{}" } }
+    transform: loaders.includes(name) ? {} : { define: { "import.meta": "{}" } }
   })
   const { output } = await bundle.write({
     dir: dist,
@@ -40,7 +43,7 @@ const build = async (name) => {
     }))
 }
 
-/** Makes a file a function, as the loader in adapters/redd.ts wants it, and compiles all of it once for all starts. */
+/** Makes a file a function, as adapters/load.ts wants it, and compiles all of it once for all starts. */
 const compile = async ({ file }) => {
   const path = `${dist}${file}`
   const code = `(function(exports,require){${await readFile(path, "utf8")}\n})`
@@ -52,8 +55,10 @@ const compile = async ({ file }) => {
   await writeFile(`${path}.cache`, script.createCachedData())
 }
 
-const loader = await build("redd")
-const bundles = [...(await build("redd-quick")), ...(await build("redd-full"))]
+const loaded = []
+for (const name of loaders) loaded.push(...(await build(name)))
+const bundles = []
+for (const name of ["redd-quick", "redd-full", "nspawn-runner-full"]) bundles.push(...(await build(name)))
 for (const bundle of bundles) await compile(bundle)
 // What each file holds and loads, for the test of what `redd run` reaches.
-await writeFile(`${dist}modules.json`, JSON.stringify([...loader, ...bundles], undefined, 2))
+await writeFile(`${dist}modules.json`, JSON.stringify([...loaded, ...bundles], undefined, 2))

@@ -1,55 +1,36 @@
 /** `redd image`: create, list, remove. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import { ImageBuild, Images, MachineRecord, mmdebstrap, Text } from "../../src/index.ts"
+import { Images, mmdebstrap } from "../../src/index.ts"
+import * as ImageMaking from "../terminal/ImageMaking.ts"
 import * as Say from "../terminal/Say.ts"
 import * as Flags from "./Flags.ts"
 
 const name = Argument.String("name").pipe(Argument.withDescription("The image's name"))
-const newName = name.pipe(
-  Argument.filterMap(
-    Schema.decodeUnknownOption(MachineRecord.ImageName),
-    (text) =>
-      `"${text}" cannot name an image: letters, digits, dots, dashes and underscores, a letter or digit first, at most 64`
-  )
-)
-
 const create = Command.make(
   "create",
   {
-    suite: Flag.String("suite").pipe(
-      Flag.withDescription("The Debian suite, as trixie"),
-      Flag.filter(
-        (suite) => /^[a-z][a-z0-9-]*$/.test(suite),
-        (suite) => `"${suite}" is no name of a suite`
-      )
-    ),
+    suite: ImageMaking.suite,
     include: Flag.String("include").pipe(
       Flag.withDescription("Packages beyond the smallest system that boots, with commas between"),
       Flag.withDefault("")
     ),
     mirror: Flag.String("mirror").pipe(Flag.withDescription("Where the packages come from"), Flag.optional),
-    name: newName
+    name: ImageMaking.newName
   },
   (flags) =>
     Flags.withState(() =>
-      Effect.gen(function* () {
-        const bootstrap = mmdebstrap({
+      ImageMaking.make(
+        flags.name,
+        mmdebstrap({
           suite: flags.suite,
           include: flags.include.split(",").filter((word) => word !== ""),
           mirror: Option.getOrUndefined(flags.mirror)
         })
-        const context = yield* Effect.context()
-        yield* Say.note(`redd: making image ${flags.name}: ${bootstrap.description}`)
-        const image = yield* ImageBuild.create(flags.name, bootstrap, (text) => {
-          Effect.runForkWith(context)(Say.note(Text.printable(text).replaceAll(/^/gm, "  ")))
-        })
-        yield* Say.note(`redd: image ${image.name} is there`)
-      })
+      )
     )
 ).pipe(
   Command.withDescription("Make an image with mmdebstrap"),

@@ -5,7 +5,7 @@ import type * as Effect from "effect/Effect"
 export class Invocation extends Context.Service<
   Invocation,
   {
-    /** The command `redd`, as an absolute path: for units that run it. */
+    /** The command that was called, as an absolute path: for units and configurations that call it. */
     readonly program: string
     /** The environment that we were started with. */
     readonly environment: Readonly<Record<string, string | undefined>>

@@ -100,6 +100,13 @@ export class Images extends Context.Service<
       name: ImageName,
       staged: string
     ): Effect.Effect<Image, ImageExists | Tool.ToolError | PlatformError.PlatformError>
+    /**
+     * The image, until the scope closes nobody else's to make, remove or change. ImageInUse while a record names it, or
+     * while another has it.
+     */
+    hold(
+      name: string
+    ): Effect.Effect<Image, ImageNotFound | ImageInUse | Tool.ToolError | PlatformError.PlatformError, Scope.Scope>
     /** Removes an image and its generations. ImageInUse while a record names one, or while it is made. A second time is ImageNotFound. */
     remove(name: string): Effect.Effect<void, ImageNotFound | ImageInUse | Tree.TreeError>
     /** Deletes what killed processes left in staging, and generations that nothing uses; returns what it was. */
@@ -147,7 +154,7 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
         Files.makeFolder(`${folder}/.staging`, 0o700),
         Lock.hold(lockOf(records.root, `image-${name}`), patience).pipe(
           Effect.catchTag("LockHeld", () =>
-            Effect.fail(new ImageInUse({ image: name, users: ["another redd that is making it"] }))
+            Effect.fail(new ImageInUse({ image: name, users: ["another redd that is making or changing it"] }))
           )
         )
       )
@@ -169,9 +176,19 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
         return swept
       })
 
+    const hold = Effect.fn("Images.hold")(function* (name: string) {
+      const image = yield* get(name)
+      yield* holdStaging(name, moment)
+      const users = (yield* records.list).flatMap((listed) =>
+        listed._tag === "Record" && listed.record.image === image.name ? [`machine "${listed.record.id}"`] : []
+      )
+      return users.length === 0 ? image : yield* new ImageInUse({ image: name, users })
+    })
+
     return Images.of({
       list,
       get,
+      hold,
       stage: (name) =>
         Effect.gen(function* () {
           yield* holdStaging(name, moment)
@@ -201,12 +218,7 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
       remove: (name) =>
         Effect.scoped(
           Effect.gen(function* () {
-            const image = yield* get(name)
-            yield* holdStaging(name, moment)
-            const users = (yield* records.list).flatMap((listed) =>
-              listed._tag === "Record" && listed.record.image === image.name ? [`machine "${listed.record.id}"`] : []
-            )
-            if (users.length > 0) return yield* new ImageInUse({ image: name, users })
+            const image = yield* hold(name)
             // The name first, on the disk too: a tree that is half deleted must not be found under it.
             const path = `${folder}/${name}`
             if (image.generation === path) {

@@ -1,0 +1,204 @@
+/**
+ * The command line of nspawn-runner, on Redd: a runner whose config.toml names it goes on working.
+ *
+ * Its folder stays as it was: images are the folders in it. Redd's own things are below `.redd` there.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as References from "effect/References"
+import * as Schema from "effect/Schema"
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import { Descriptor, Files, Images, Login, Machine, MachineRecord, mmdebstrap } from "../../src/index.ts"
+import { cleanup } from "../executor/Cleanup.ts"
+import { config } from "../executor/Config.ts"
+import { prepare } from "../executor/Prepare.ts"
+import { run } from "../executor/Run.ts"
+import * as Toml from "../executor/Toml.ts"
+import * as ImageMaking from "../terminal/ImageMaking.ts"
+import { Invocation } from "../terminal/Invocation.ts"
+import * as Say from "../terminal/Say.ts"
+import * as Settings from "../terminal/Settings.ts"
+import * as Playbook from "./Playbook.ts"
+
+/** Where nspawn-runner keeps its images. */
+export const folder = "/var/lib/nspawn-runner"
+
+const root = Command.make("nspawn-runner").pipe(
+  Command.withDescription(
+    "Runs the jobs of a GitLab runner in systemd-nspawn machines: nspawn-runner's commands, on Redd"
+  ),
+  Command.withSharedFlags({
+    verbose: Flag.Boolean("verbose").pipe(
+      Flag.withAlias("v"),
+      Flag.withDescription("Say more"),
+      Flag.withDefault(false)
+    ),
+    debug: Flag.Boolean("debug").pipe(Flag.withDescription("Say every tool that is run"), Flag.withDefault(false))
+  })
+)
+
+/** The settings of /etc/redd/config.yaml, for nspawn-runner's folder. Its images are found where Redd looks for them. */
+const settings = Effect.gen(function* () {
+  const loaded = yield* Settings.load(Option.none())
+  const state = `${folder}/.redd`
+  yield* Files.makeFolder(state, 0o700)
+  if (!(yield* Files.exists(`${state}/images`))) yield* Files.link("..", `${state}/images`)
+  return { ...loaded, root: state }
+})
+
+/** A command with the settings, as talkative as is wanted. */
+const command = <A, E, R>(use: (loaded: Effect.Success<typeof settings>) => Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    const { debug, verbose } = yield* root
+    const level = debug ? "Debug" : verbose ? "Info" : "Warn"
+    return yield* Effect.provideService(Effect.flatMap(settings, use), References.MinimumLogLevel, level)
+  })
+
+const withMachines = <A, E, R>(use: Effect.Effect<A, E, R>) =>
+  command((loaded) => Effect.provide(use, Machine.layer(loaded.root)))
+
+const id = Flag.String("id").pipe(
+  Flag.withDescription("What the machine is called (else it is the job's)"),
+  Flag.filterMap(Schema.decodeUnknownOption(MachineRecord.MachineId), () => "an id is a text of 1 to 200 bytes"),
+  Flag.optional
+)
+const image = Argument.String("image").pipe(Argument.withDescription("The image's name"))
+
+const chrootCreate = Command.make(
+  "chroot-create",
+  { suite: Flag.optional(ImageMaking.suite), name: ImageMaking.newName },
+  ({ name, suite }) =>
+    withMachines(
+      Effect.gen(function* () {
+        const found = yield* Playbook.suiteOf(folder, name)
+        const wanted = Option.getOrElse(
+          Option.orElse(suite, () => found),
+          () => name
+        )
+        yield* ImageMaking.make(name, mmdebstrap({ suite: wanted, include: ["ca-certificates", "git", "python3"] }))
+        if (Option.isSome(yield* Playbook.find(folder, name)))
+          yield* Say.note(`note: ${maintenance}; the playbook of ${name} has not been run`)
+      })
+    )
+).pipe(Command.withDescription("Make an image: Debian with systemd, D-Bus, git and Python"))
+
+const chrootLogin = Command.make("chroot-login", { image }, ({ image: name }) =>
+  withMachines(
+    Effect.gen(function* () {
+      if (!Descriptor.isTerminal(0)) return yield* new TerminalMissing()
+      yield* (yield* Invocation).exitWith(yield* Login.inPlace(name))
+    })
+  )
+).pipe(Command.withDescription("A shell in an image: what is changed there, every later machine has"))
+
+/** A person was to type, and there is nobody. */
+class TerminalMissing extends Schema.TaggedError<TerminalMissing>()("TerminalMissing", {}) {
+  override get message(): string {
+    return "chroot-login needs a terminal."
+  }
+}
+
+const chrootList = Command.make("chroot-list", {}, () =>
+  withMachines(
+    Effect.flatMap(Images.Images, (images) =>
+      Effect.flatMap(images.list, (all) => Effect.forEach(all, ({ name }) => Say.result(name), { discard: true }))
+    )
+  )
+).pipe(Command.withDescription("The images, one on a line"))
+
+/** What Redd cannot do yet of what nspawn-runner did. */
+class MaintenanceMissing extends Schema.TaggedError<MaintenanceMissing>()("MaintenanceMissing", {}) {
+  override get message(): string {
+    return `chroot-maintenance is not there yet: ${maintenance}.`
+  }
+  get hint(): string {
+    return "until then: ansible-playbook with its chroot connection while no job runs, or nspawn-runner chroot-login"
+  }
+}
+const maintenance = "running playbooks comes with image maintenance"
+
+const chrootMaintenance = Command.make("chroot-maintenance", { image: Argument.optional(image) }, () =>
+  Effect.fail(new MaintenanceMissing())
+).pipe(Command.withDescription("Run the images' playbooks (not yet)"))
+
+const defaultImage = Flag.String("default-image").pipe(
+  Flag.withDescription("The image of jobs that name none"),
+  Flag.optional
+)
+
+const prepareStage = Command.make("prepare", { id, defaultImage, image: Argument.optional(image) }, (flags) =>
+  command((loaded) =>
+    prepare(
+      {
+        fallback: {
+          explicit: Option.getOrUndefined(flags.image),
+          byDefault: Option.getOrUndefined(Option.orElse(flags.defaultImage, () => loaded.defaultImage))
+        },
+        concurrency: undefined,
+        id: Option.getOrUndefined(flags.id)
+      },
+      loaded
+    )
+  )
+).pipe(Command.withDescription("GitLab Runner's prepare stage: a machine for the job"))
+
+const runStage = Command.make(
+  "run",
+  {
+    id,
+    shell: Flag.String("shell").pipe(Flag.withDescription("What runs the script"), Flag.optional),
+    script: Argument.String("script").pipe(Argument.withDescription("The script that GitLab Runner wrote")),
+    description: Argument.String("description").pipe(
+      Argument.withDescription("What GitLab Runner calls it"),
+      Argument.optional
+    )
+  },
+  (flags) =>
+    command((loaded) =>
+      run(
+        {
+          script: flags.script,
+          name: Option.getOrElse(flags.description, () => "script"),
+          shell: Option.getOrUndefined(flags.shell),
+          id: Option.getOrUndefined(flags.id)
+        },
+        loaded
+      )
+    )
+).pipe(Command.withDescription("GitLab Runner's run stage: one of the job's scripts in its machine"))
+
+const cleanupStage = Command.make("cleanup", { id }, (flags) =>
+  command((loaded) => cleanup({ id: Option.getOrUndefined(flags.id) }, loaded))
+).pipe(Command.withDescription("GitLab Runner's cleanup stage: the machine goes"))
+
+const gitlabConfig = Command.make("gitlab-config", {}, () =>
+  command((loaded) => config({ byDefault: Option.getOrUndefined(loaded.defaultImage) }, loaded))
+).pipe(Command.withDescription("GitLab Runner's config stage: say where builds and caches are"))
+
+const toml = Command.make("toml", { image: Argument.optional(image) }, (flags) =>
+  command((loaded) =>
+    Effect.gen(function* () {
+      const { program } = yield* Invocation
+      const chosen = Option.match(flags.image, { onNone: () => [], onSome: (name) => ["--default-image", name] })
+      const runner = { name: "nspawn-runner", url: undefined, token: undefined, concurrency: undefined, program }
+      const stages = { config: ["gitlab-config"], prepare: ["prepare", ...chosen], run: ["run"], cleanup: ["cleanup"] }
+      yield* Say.result(Toml.print({ ...runner, stages }, loaded))
+    })
+  )
+).pipe(Command.withDescription("The [[runners]] block for GitLab Runner's config.toml"))
+
+export const nspawnRunner = root.pipe(
+  Command.withSubcommands([
+    chrootCreate,
+    chrootLogin,
+    chrootList,
+    chrootMaintenance,
+    prepareStage,
+    runStage,
+    cleanupStage,
+    gitlabConfig,
+    toml
+  ])
+)
