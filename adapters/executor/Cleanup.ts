@@ -20,7 +20,7 @@ export const cleanup = (
   Effect.gen(function* () {
     const { claimSignal, environment } = yield* Invocation
     yield* Effect.forkScoped(claimSignal)
-    const id = options.id ?? (yield* Job.machineId(Contract.read(environment)))
+    const id = yield* Job.machineId(Contract.read(environment, options.id))
     const records = yield* Records.Records
     const record = yield* records.find(MachineRecord.keyOf(records.root, id))
     const keptUntilMs = record._tag === "Some" ? (record.value.keptUntilMs ?? 0) : 0

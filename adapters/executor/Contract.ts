@@ -5,6 +5,7 @@
  * has no prefix is the runner's, and to be trusted (docs.gitlab.com/runner/executors/custom).
  */
 import * as Schema from "effect/Schema"
+import type { MachineRecord } from "../../src/index.ts"
 
 /** One stage's environment, as far as it is for the driver. */
 export interface Contract {
@@ -16,7 +17,7 @@ export interface Contract {
   readonly exitCodeFile: string | undefined
   /** The job as GitLab sent it, in JSON. */
   readonly responseFile: string | undefined
-  /** What our own `config` stage has found to be the machine's id. */
+  /** What the command line, or our own `config` stage, says is the machine's id. */
   readonly machineId: string | undefined
   /** A variable of the job's; undefined where it is absent or empty. */
   variable(name: string): string | undefined
@@ -25,8 +26,11 @@ export interface Contract {
 /** The variable by which `config` tells later stages the machine's id; GitLab Runner passes it on (`job_env`). */
 export const machineIdVariable = "REDD_GITLAB_ID"
 
-/** The contract in an environment. Everything may be absent: `config` may be called by hand. */
-export const read = (environment: Readonly<Record<string, string | undefined>>): Contract => {
+/** The contract in an environment. Everything may be absent: a stage may be called by hand, with an id. */
+export const read = (
+  environment: Readonly<Record<string, string | undefined>>,
+  id?: MachineRecord.MachineId
+): Contract => {
   const given = (name: string) => environment[name] || undefined
   const code = (name: string, otherwise: number) => {
     const number = Number(given(name))
@@ -37,7 +41,7 @@ export const read = (environment: Readonly<Record<string, string | undefined>>):
     systemFailureCode: code("SYSTEM_FAILURE_EXIT_CODE", 2),
     exitCodeFile: given("BUILD_EXIT_CODE_FILE"),
     responseFile: given("JOB_RESPONSE_FILE"),
-    machineId: given(machineIdVariable),
+    machineId: id ?? given(machineIdVariable),
     variable: (name) => given(`CUSTOM_ENV_${name}`)
   }
 }

@@ -81,26 +81,30 @@ export const read = (contract: Contract): Effect.Effect<Job, JobUnknown> =>
 /** The same of a response that is in memory; undefined: the runner gave none. */
 export const describe = (contract: Contract, response: Response | undefined): Effect.Effect<Job, JobUnknown> =>
   Effect.gen(function* () {
-    const jobId = response?.id ?? Number(contract.variable("CI_JOB_ID"))
-    if (!isId(jobId))
-      return yield* new JobUnknown({ reason: "neither a job response nor CUSTOM_ENV_CI_JOB_ID is there" })
     const server =
       serverOf(response?.git_info?.repo_url ?? undefined) ?? contract.variable("CI_SERVER_HOST") ?? "gitlab"
-    const runnerId = Number(contract.variable("CI_RUNNER_ID"))
     const project = response?.job_info?.project_id
     const branches = response?.git_info?.protected === true ? "protected" : "unprotected"
-    const text = [`job-${jobId}`, ...(isId(runnerId) ? [`runner-${runnerId}`] : []), plain(server).slice(0, 150)].join(
-      "."
-    )
     const timeout = response?.runner_info?.timeout ?? 0
     return {
-      id: MachineRecord.MachineId.make(text),
+      id: contract.machineId === undefined ? yield* idOf(contract, response, server) : yield* machineId(contract),
       image: imageOf(contract, response),
       services: (response?.services ?? []).flatMap(({ name }) => name ?? []),
       cache: isId(project) ? [plain(server), String(project), branches] : undefined,
       timeoutSeconds: timeout > 0 ? timeout : undefined,
       isTrusted: response !== undefined
     }
+  })
+
+/** Job, runner and server in one: of two jobs whose machines may be on this host, one of the three differs. */
+const idOf = (contract: Contract, response: Response | undefined, server: string) =>
+  Effect.gen(function* () {
+    const jobId = response?.id ?? Number(contract.variable("CI_JOB_ID"))
+    const runnerId = Number(contract.variable("CI_RUNNER_ID"))
+    if (!isId(jobId))
+      return yield* new JobUnknown({ reason: "neither a job response nor CUSTOM_ENV_CI_JOB_ID is there" })
+    const runner = isId(runnerId) ? [`runner-${runnerId}`] : []
+    return MachineRecord.MachineId.make([`job-${jobId}`, ...runner, plain(server).slice(0, 150)].join("."))
   })
 
 /** A response in a text, or what is wrong with it. */

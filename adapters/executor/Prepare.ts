@@ -38,7 +38,7 @@ export interface Options {
   readonly fallback: Choice.Fallback
   /** How many jobs the runner takes at once: for each one's share of the memory. */
   readonly concurrency: number | undefined
-  /** Outranks the job's own. */
+  /** Of the machine; else it is the job's. */
   readonly id?: MachineRecord.MachineId | undefined
 }
 
@@ -47,47 +47,49 @@ export interface Options {
  * runner forgot, is removed first.
  */
 export const prepare = (options: Options, settings: Configuration) =>
-  stage((contract) =>
-    Effect.gen(function* () {
-      const started = yield* Clock.currentTimeMillis
-      const { claimSignal } = yield* Invocation
-      const job = yield* Job.read(contract)
-      const wishes = yield* Wishes.read(contract)
-      const { image, reference } = yield* Choice.choose(job, options.fallback, settings.gitlab)
-      yield* Say.note(
-        `redd: image ${image.name}, ${ago(started - image.createdMs)} old${reference === image.name ? "" : `, for "${reference}"`}`
-      )
-      const { remarks, ...granted } = Wishes.grant(wishes, settings, {
-        memoryBytes: Host.memoryBytes(),
-        concurrency: options.concurrency
-      })
-      for (const remark of remarks) yield* Say.note(`redd: ${remark}`)
-      const spec: Machine.MachineSpec = {
-        ...granted,
-        id: options.id ?? job.id,
-        image: image.name,
-        backend: settings.backend,
-        engine: settings.engine,
-        isolation: settings.isolation,
-        binds: yield* binds(job, settings),
-        reserveBytes: settings.reserveBytes,
-        boots: settings.boots,
-        ...(job.timeoutSeconds === undefined
-          ? {}
-          : { lifetime: Duration.sum(Duration.seconds(job.timeoutSeconds), afterItsTime) })
-      }
-      const record = yield* Effect.raceFirst(
-        explained(settings.root)(acquireAnew(spec)),
-        Effect.flatMap(claimSignal, (signal) => Effect.fail(new PrepareCancelled({ signal })))
-      )
-      yield* makeFolders(record, settings)
-      yield* Say.note(`redd: ${inWords(record)}`)
-      yield* notes(record)
-      for (const line of yield* lacks(image, job, settings)) yield* Say.note(`redd: ${line}`)
-      const seconds = ((yield* Clock.currentTimeMillis) - started) / 1000
-      yield* Say.note(`redd: machine "${record.id}" is ready after ${seconds.toFixed(2)} s`)
-      return { _tag: "Success" } satisfies Verdict
-    }).pipe(Effect.provide(Machine.layer(settings.root)))
+  stage(
+    (contract) =>
+      Effect.gen(function* () {
+        const started = yield* Clock.currentTimeMillis
+        const { claimSignal } = yield* Invocation
+        const job = yield* Job.read(contract)
+        const wishes = yield* Wishes.read(contract)
+        const { image, reference } = yield* Choice.choose(job, options.fallback, settings.gitlab)
+        yield* Say.note(
+          `redd: image ${image.name}, ${ago(started - image.createdMs)} old${reference === image.name ? "" : `, for "${reference}"`}`
+        )
+        const { remarks, ...granted } = Wishes.grant(wishes, settings, {
+          memoryBytes: Host.memoryBytes(),
+          concurrency: options.concurrency
+        })
+        for (const remark of remarks) yield* Say.note(`redd: ${remark}`)
+        const spec: Machine.MachineSpec = {
+          ...granted,
+          id: job.id,
+          image: image.name,
+          backend: settings.backend,
+          engine: settings.engine,
+          isolation: settings.isolation,
+          binds: yield* binds(job, settings),
+          reserveBytes: settings.reserveBytes,
+          boots: settings.boots,
+          ...(job.timeoutSeconds === undefined
+            ? {}
+            : { lifetime: Duration.sum(Duration.seconds(job.timeoutSeconds), afterItsTime) })
+        }
+        const record = yield* Effect.raceFirst(
+          explained(settings.root)(acquireAnew(spec)),
+          Effect.flatMap(claimSignal, (signal) => Effect.fail(new PrepareCancelled({ signal })))
+        )
+        yield* makeFolders(record, settings)
+        yield* Say.note(`redd: ${inWords(record)}`)
+        yield* notes(record)
+        for (const line of yield* lacks(image, job, settings)) yield* Say.note(`redd: ${line}`)
+        const seconds = ((yield* Clock.currentTimeMillis) - started) / 1000
+        yield* Say.note(`redd: machine "${record.id}" is ready after ${seconds.toFixed(2)} s`)
+        return { _tag: "Success" } satisfies Verdict
+      }).pipe(Effect.provide(Machine.layer(settings.root))),
+    options.id
   )
 
 /** A job cannot use its machine for longer than its time; this much more is for what comes after its scripts. */

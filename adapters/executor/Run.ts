@@ -17,29 +17,31 @@ export interface Options {
   /** GitLab's name of the stage. */
   readonly name: string
   readonly shell: string | undefined
-  /** Outranks the job's own. */
+  /** Of the machine; else it is the job's. */
   readonly id?: MachineRecord.MachineId | undefined
 }
 
 /** Runs a script in the job's machine. Whatever its name is: GitLab adds stages. */
 export const run = (options: Options, settings: Configuration) =>
-  stage((contract) =>
-    Effect.gen(function* () {
-      const record = yield* Machine.attach(options.id ?? (yield* Job.machineId(contract)))
-      const content = yield* Here.readScript(options.script)
-      yield* Effect.logDebug(`stage ${options.name} in ${record.id}`)
-      const decides = !bystanders.has(options.name)
-      // The job goes on: what failed before was tried again.
-      if (decides && record.keptUntilMs !== undefined) yield* Machine.keep(record, undefined)
-      const ended = yield* Here.run(
-        record,
-        { _tag: "Script", content, shell: options.shell ?? settings.gitlab.shell },
-        { grace: settings.grace }
-      )
-      const verdict = judge(ended, record)
-      if (verdict._tag === "BuildFailure" && decides) yield* keep(contract, record, settings)
-      return verdict
-    }).pipe(Effect.provide(Records.layer(settings.root)))
+  stage(
+    (contract) =>
+      Effect.gen(function* () {
+        const record = yield* Machine.attach(yield* Job.machineId(contract))
+        const content = yield* Here.readScript(options.script)
+        yield* Effect.logDebug(`stage ${options.name} in ${record.id}`)
+        const decides = !bystanders.has(options.name)
+        // The job goes on: what failed before was tried again.
+        if (decides && record.keptUntilMs !== undefined) yield* Machine.keep(record, undefined)
+        const ended = yield* Here.run(
+          record,
+          { _tag: "Script", content, shell: options.shell ?? settings.gitlab.shell },
+          { grace: settings.grace }
+        )
+        const verdict = judge(ended, record)
+        if (verdict._tag === "BuildFailure" && decides) yield* keep(contract, record, settings)
+        return verdict
+      }).pipe(Effect.provide(Records.layer(settings.root))),
+    options.id
   )
 
 /** Stages whose failure is not the job's. */

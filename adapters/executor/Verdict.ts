@@ -38,13 +38,17 @@ export const judge = ({ diskFull, exit }: Ended, record: Pick<MachineRecord.Mach
 /** Failures of a job's author, and not of ours: another try would end like this one. Everything else is ours. */
 const authors: ReadonlySet<string> = new Set(["ImageRefused", "WishInvalid"])
 
-/** Runs a stage to its verdict, and makes that the process's end. What fails in it is said in a paragraph. */
+/**
+ * Runs a stage to its verdict, and makes that the process's end. What fails in it is said in a paragraph. An `id` outranks
+ * the job's own.
+ */
 export const stage = <R>(
-  body: (contract: Contract.Contract) => Effect.Effect<Verdict, unknown, R>
+  body: (contract: Contract.Contract) => Effect.Effect<Verdict, unknown, R>,
+  id?: MachineRecord.MachineId
 ): Effect.Effect<void, never, R | Invocation> =>
   Effect.gen(function* () {
     const { environment, exitWith } = yield* Invocation
-    const contract = Contract.read(environment)
+    const contract = Contract.read(environment, id)
     const { buildFailureCode, exitCodeFile, systemFailureCode } = contract
     yield* exitWith(systemFailureCode)
     const verdict = yield* forget(exitCodeFile).pipe(
