@@ -14,7 +14,8 @@ import {
   Quantity,
   Records,
   Text,
-  Tool
+  Tool,
+  Tree
 } from "../../src/index.ts"
 import type { Configuration } from "../terminal/Configuration.ts"
 import { Invocation } from "../terminal/Invocation.ts"
@@ -110,8 +111,14 @@ const acquireAnew = (spec: Machine.MachineSpec) =>
 const binds = (job: Job.Job, settings: Configuration) =>
   Effect.gen(function* () {
     const found: Array<MachineRecord.Bind> = []
-    if (job.cache !== undefined) {
-      const source = [(yield* Records.Records).root, "cache", "gitlab", ...job.cache].join("/")
+    const { root } = yield* Records.Records
+    const isMappable = settings.isolation === "none" || (yield* Tree.isMappable(root))
+    if (!isMappable)
+      yield* Say.note(
+        `redd: caches are not kept: the file system of ${root} takes no ID-mapped mounts (redd setup --pool)`
+      )
+    if (isMappable && job.cache !== undefined) {
+      const source = [root, "cache", "gitlab", ...job.cache].join("/")
       yield* Files.makeFolder(source, 0o700)
       found.push({ source, target: settings.gitlab.cacheDir, writable: true })
     }

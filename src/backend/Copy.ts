@@ -32,8 +32,6 @@ export const copy: Backend = {
   unmake: (record) => Tree.remove(treeOf(record))
 }
 
-/** ID-mapped where the file system is known to do that (mount_setattr(2)); else systemd-nspawn changes the owner of each file. */
+/** ID-mapped where the file system can be; else systemd-nspawn changes the owner of each file. */
 const ownership = ({ root }: Proposal) =>
-  Effect.map(Files.fileSystem(root), ({ magic }) => (mappable.has(magic) ? ("map" as const) : ("chown" as const)))
-
-const mappable: ReadonlySet<number> = new Set([Tree.magic.btrfs, Tree.magic.xfs, Tree.magic.ext])
+  Effect.map(Tree.isMappable(root), (mappable) => (mappable ? ("map" as const) : ("chown" as const)))

@@ -37,6 +37,12 @@ export const magic = {
   overlay: 0x794c7630
 } as const
 
+/** True on file systems that are known to take an ID-mapped mount (mount_setattr(2)). */
+export const isMappable = (path: string): Effect.Effect<boolean, PlatformError.PlatformError> =>
+  Effect.map(Files.fileSystem(path), (found) => mappable.has(found.magic))
+
+const mappable: ReadonlySet<number> = new Set([magic.btrfs, magic.xfs, magic.ext])
+
 /** True where `path` is the top of a btrfs subvolume: its inode is 256 (btrfs-subvolume(8)). */
 export const isSubvolume = (path: string): Effect.Effect<boolean, PlatformError.PlatformError> =>
   Effect.gen(function* () {

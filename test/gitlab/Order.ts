@@ -16,7 +16,7 @@ export interface Order {
 export interface Job {
   readonly id: number
   readonly runner?: number
-  /** A name of this host that GitLab is reached by. */
+  /** GitLab's own name, for a job that fetches nothing from it. */
   readonly server?: string
   readonly project?: number
   readonly protected?: boolean

@@ -46,7 +46,7 @@ const play = async (job: Job): Promise<Result> => {
   let cancelled = false
   let folder = ""
   let given: Given = {}
-  const address = `http://${job.server ?? "127.0.0.1"}:${port}`
+  const address = `http://127.0.0.1:${port}`
   const variables = (status: string): Readonly<Record<string, string>> => ({
     ...(job.image === undefined ? {} : { CI_JOB_IMAGE: job.image }),
     CI_JOB_ID: String(job.id),
@@ -73,7 +73,7 @@ const play = async (job: Job): Promise<Result> => {
       allow_git_fetch: true,
       job_info: { id: job.id, name: "job", stage: "test", project_id: job.project ?? 5, project_name: "project" },
       git_info: {
-        repo_url: `http://gitlab-ci-token:glcbt-64_secret@${job.server ?? "127.0.0.1"}:${port}/project.git`,
+        repo_url: `http://gitlab-ci-token:glcbt-64_secret@${job.server ?? `127.0.0.1:${port}`}/project.git`,
         ref: "main",
         protected: job.protected ?? false
       },

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs"
 import { assert } from "@effect/vitest"
 import { rolldown } from "rolldown"
+import { bareHost } from "./setup.ts"
 
 export type Suite = "bookworm" | "trixie" | "forky"
 export type Disk = "btrfs" | "xfs" | "disk"
@@ -127,6 +128,9 @@ export const lab = (suite: Suite): Host => {
   if (leader === undefined) throw new Error(`the ${suite} lab is not running`)
   return hostOf(suite, leader)
 }
+
+/** A host that has nothing but systemd and apt, booted for one test file. */
+export const bare = (name: string): Host => hostOf(name, bareHost(facts().folder, `${name}-${process.pid}`))
 
 /** This machine, as it is. */
 export const thisMachine = (): Host => hostOf("this machine", undefined)

@@ -159,9 +159,14 @@ const makeStateFolders = (folder: string, size: string): void => {
     call("cp", "-a", "--reflink=auto", path, `${folder}/disk/images/${image}`)
 }
 
+/** A host of a run's own, which has nothing but systemd and apt: what a guide begins with. It ends with the run. */
+export const bareHost = (folder: string, name: string): number => {
+  const host = tree("host-bare", "trixie", ["systemd", "systemd-sysv", "dbus", "iproute2"])
+  return boot(folder.slice(`${runs}/${prefix}`.length), folder, name, host)
+}
+
 /** Boots one host and waits until its systemd has come up. */
-const boot = (id: string, folder: string, suite: Suite): number => {
-  const host = tree("host", suite, hostPackages)
+const boot = (id: string, folder: string, suite: string, host: string): number => {
   const cgroup = `${cgroups()}/${prefix}${id}/${suite}`
   mkdirSync(cgroup, { recursive: true })
   const script = `echo 0 > ${cgroup}/cgroup.procs; exec "$@" </dev/null >${folder}/${suite}.console 2>&1`
@@ -232,5 +237,11 @@ export const start = (id: string, suites: ReadonlyArray<Suite>, size = "8G"): La
     `${cgroups()}/machine.slice`
   ]
   const earlier = places.filter((path) => existsSync(path)).flatMap((path) => readdirSync(path))
-  return { folder, earlier, leaders: Object.fromEntries(suites.map((suite) => [suite, boot(id, folder, suite)])) }
+  return {
+    folder,
+    earlier,
+    leaders: Object.fromEntries(
+      suites.map((suite) => [suite, boot(id, folder, suite, tree("host", suite, hostPackages))])
+    )
+  }
 }
