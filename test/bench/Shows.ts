@@ -32,6 +32,11 @@ export const shows = (sections: ReadonlyArray<Section>): ReadonlyArray<Show> => 
       2.5
     ),
     ...show(
+      "a trivial stage of a GitLab job against redd run",
+      median("redd gitlab run, a trivial stage") / median("redd run, a trivial script"),
+      1.1
+    ),
+    ...show(
       "cleanup, Node's start aside, against machinectl terminate until gone and delete",
       median("SDK release") / median("raw cleanup"),
       0.8

@@ -18,6 +18,10 @@ export const starts = async (state: Redd, rounds: number): Promise<Section> => {
   const figures = await race(rounds, [
     { name: "node -e 0", run: () => call(node, "-e", "0") },
     { name: "redd run, a trivial script", run: () => call(...state.words("run", "--id", id, script)) },
+    {
+      name: "redd gitlab run, a trivial stage",
+      run: () => call("env", `REDD_GITLAB_ID=${id}`, ...state.words("gitlab", "run", script, "build_script"))
+    },
     { name: "redd exec true", run: () => call(...state.words("exec", "--id", id, "--", "true")) },
     { name: "SDK exec true", run: execTrue },
     {
