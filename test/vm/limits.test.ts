@@ -19,6 +19,15 @@ echo 'echo nothing left of it' | ask defused
 (sleep 1; date --set '+10 days'; sleep 1; date --set '-20 days') >/dev/null &
 echo 'sleep 4; exit 3' | ask clock
 redd once --image trixie --timeout 60s -- sh -c 'exit 6'; echo "once: $?"
+stage() {
+  REDD_GITLAB_ID=job CUSTOM_ENV_CI_JOB_ID=1 CUSTOM_ENV_REDD_MEMORY=200M BUILD_EXIT_CODE_FILE=/run/code redd gitlab "$@" 2>&1
+  echo "= $?"
+}
+echo 'tail /dev/zero; exit 9' >/run/script
+echo gitlab; stage prepare --default-image trixie
+echo stage; stage run /run/script build_script
+echo "code: $(cat /run/code)"
+stage cleanup
 redd cleanup --id m; echo "cleanup: $?"
 echo "left: $(find /var/lib/redd/machines /var/lib/redd/records /run/redd/ranges /sys/fs/cgroup/machine.slice -mindepth 1 -type d -o -mindepth 1 -path '/var/lib/*' -type f | wc -l) $(grep -c /var/lib/redd/machines /proc/self/mountinfo)"
 `
@@ -49,6 +58,11 @@ describe("limits", () => {
   it("a fork bomb is bounded, cancelled and gone", () => {
     assert.include(said, 'bomb: 143 {"id":"m","ended":"cancelled"')
     assert.match(answer("defused"), /^nothing left of it\n[^]*= 0$/)
+  })
+  it("a job of GitLab's has what it asked for, and is told when that was not enough", () => {
+    assert.match(answer("gitlab"), /; memory 200M;[^]*= 0$/)
+    assert.match(answer("stage"), /ran out of memory[^]*REDD_MEMORY[^]*= 1$/)
+    assert.include(said, "code: 9\n")
   })
   it("a clock that jumps forwards and back is no matter", () => {
     assert.match(answer("clock"), /= 3$/)
