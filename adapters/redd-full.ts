@@ -3,12 +3,12 @@ import * as Command from "effect/cli/Command"
 import { commands } from "./cli/Cli.ts"
 import * as Contract from "./executor/Contract.ts"
 import { runFull } from "./full.ts"
-import { gitlab } from "./gitlab/Gitlab.ts"
+import { gitlab, isGitlab } from "./gitlab/Gitlab.ts"
 import { args } from "./main.ts"
 import { exitCodes } from "./terminal/Paragraph.ts"
 import { redd } from "./terminal/Redd.ts"
 
 // A runner takes 125 for an unknown failure.
-const usageCode = args.includes("gitlab") ? Contract.read(process.env).systemFailureCode : exitCodes.failed
+const usageCode = isGitlab(args) ? Contract.read(process.env).systemFailureCode : exitCodes.failed
 
 runFull(redd.pipe(Command.withSubcommands([...commands, gitlab])), usageCode)

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { Images, Reference, Text, Tree } from "../../src/index.ts"
-import type { Gitlab } from "../terminal/Configuration.ts"
+import type { Configuration } from "../terminal/Configuration.ts"
 import type { Job } from "./Job.ts"
 
 /** The administrator allows jobs other images than this one. */
@@ -29,23 +29,24 @@ export class ImageUnnamed extends Schema.TaggedError<ImageUnnamed>()("ImageUnnam
   }
 }
 
-/** What an image is called where nobody reads a job's file: by the command line or the configuration. */
-export interface Fallback {
+/** What the command line says of images. */
+export interface Flags {
   /** Outranks what the job says. */
-  readonly explicit?: string | undefined
-  readonly byDefault: string | undefined
+  readonly image?: string | undefined
+  /** For jobs that say nothing; else it is the configuration's. */
+  readonly defaultImage: string | undefined
 }
 
 /**
  * Chooses the image. What a job wrote after `image:` must be allowed; what the administrator names is. With rules to
  * judge by, only GitLab's own word is judged, and a variable's refused.
  */
-export const choose = (job: Job, fallback: Fallback, { allowed, images }: Pick<Gitlab, "allowed" | "images">) =>
+export const choose = (job: Job, flags: Flags, settings: Pick<Configuration, "defaultImage" | "gitlab">) =>
   Effect.gen(function* () {
-    const wanted = fallback.explicit ?? job.image
-    const reference = wanted ?? fallback.byDefault
+    const { allowed, images } = settings.gitlab
+    const reference = flags.image ?? job.image ?? flags.defaultImage ?? Option.getOrUndefined(settings.defaultImage)
     if (reference === undefined) return yield* new ImageUnnamed()
-    if (fallback.explicit === undefined && job.image !== undefined) {
+    if (flags.image === undefined && job.image !== undefined) {
       const isFree = allowed.includes("*")
       if (!isFree && !(job.isTrusted && Reference.matchesAny(job.image, allowed)))
         return yield* new ImageRefused({ image: job.image, allowed })

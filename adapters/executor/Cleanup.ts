@@ -1,6 +1,8 @@
 /** The `cleanup` stage: the machine goes, whatever became of the job. */
 import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import { Invocation } from "../terminal/Invocation.ts"
 import { Machine, MachineRecord, Records } from "../../src/index.ts"
 import type { Configuration } from "../terminal/Configuration.ts"
@@ -8,29 +10,20 @@ import { paragraph } from "../terminal/Paragraph.ts"
 import * as Say from "../terminal/Say.ts"
 import * as Contract from "./Contract.ts"
 import * as Job from "./Job.ts"
+import type { Call } from "./Verdict.ts"
 
 /**
  * Removes the job's machine. A success whatever happens: the job's verdict is given, and what is left is said on standard
  * error, which GitLab Runner shows the administrator, and released by the next gc. A signal does not stop it half-way.
  */
-export const cleanup = (
-  options: { readonly id?: MachineRecord.MachineId | undefined },
-  settings: Configuration
-): Effect.Effect<void, never, Invocation> =>
+export const cleanup = <E, R>({ id, settings }: Call<E, R>): Effect.Effect<void, never, R | Invocation> =>
   Effect.gen(function* () {
     const { claimSignal, environment } = yield* Invocation
     yield* Effect.forkScoped(claimSignal)
-    const id = yield* Job.machineId(Contract.read(environment, options.id))
-    const records = yield* Records.Records
-    const record = yield* records.find(MachineRecord.keyOf(records.root, id))
-    const keptUntilMs = record._tag === "Some" ? (record.value.keptUntilMs ?? 0) : 0
-    if (keptUntilMs > (yield* Clock.currentTimeMillis))
-      return yield* Say.note(
-        `redd: machine "${id}" is kept until ${new Date(keptUntilMs).toISOString()}, for redd shell`
-      )
-    yield* Machine.release(id)
+    const loaded = yield* settings
+    const machine = yield* Job.machineId(Contract.read(environment, id))
+    yield* Effect.provide(release(machine, loaded), Machine.layer(loaded.root))
   }).pipe(
-    Effect.provide(Machine.layer(settings.root)),
     Effect.scoped,
     Effect.catch((error) =>
       Effect.andThen(
@@ -39,3 +32,18 @@ export const cleanup = (
       )
     )
   )
+
+const release = (id: MachineRecord.MachineId, { gitlab }: Configuration) =>
+  Effect.gen(function* () {
+    const records = yield* Records.Records
+    const key = MachineRecord.keyOf(records.root, id)
+    const record = yield* records.find(key)
+    const now = yield* Clock.currentTimeMillis
+    if (Option.exists(record, ({ keptUntilMs = 0 }) => keptUntilMs > now)) {
+      // From now on, and not from the moment at which its script failed: others have run since.
+      const untilMs = now + Duration.toMillis(gitlab.keepFor)
+      yield* Machine.keep({ key, id }, untilMs, { isDone: true })
+      return yield* Say.note(`redd: machine "${id}" is kept until ${new Date(untilMs).toISOString()}, for redd shell`)
+    }
+    yield* Machine.release(id)
+  })

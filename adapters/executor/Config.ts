@@ -7,21 +7,20 @@ import { version } from "../terminal/Version.ts"
 import * as Choice from "./Choice.ts"
 import { machineIdVariable } from "./Contract.ts"
 import * as Job from "./Job.ts"
-import type { Verdict } from "./Verdict.ts"
-import { stage } from "./Verdict.ts"
+import { type Call, stage, type Verdict } from "./Verdict.ts"
 
 /**
  * Prints the JSON that a driver may print. Called by hand, with no job, it leaves out what is a job's.
  *
  * GitLab Runner writes its scripts for the shell that is named here: `sh` for an image that has no bash.
  */
-export const config = (fallback: Choice.Fallback, settings: Configuration) =>
-  stage((contract) =>
+export const config = <E, R>(call: Call<E, R>, flags: Choice.Flags) =>
+  stage(call, (contract, settings) =>
     Effect.gen(function* () {
       const { buildsDir, cacheDir, shell } = settings.gitlab
       const hasJob = contract.responseFile !== undefined || contract.variable("CI_JOB_ID") !== undefined
       const job = hasJob ? yield* Job.read(contract) : undefined
-      const needsSh = job !== undefined && shell === undefined && (yield* lacksBash(job, fallback, settings))
+      const needsSh = job !== undefined && shell === undefined && (yield* lacksBash(job, flags, settings))
       yield* Say.result(
         JSON.stringify({
           driver: { name: "redd", version },
@@ -39,8 +38,8 @@ export const config = (fallback: Choice.Fallback, settings: Configuration) =>
   )
 
 /** What is wrong with the image is for prepare to say. */
-const lacksBash = (job: Job.Job, fallback: Choice.Fallback, settings: Configuration) =>
-  Choice.choose(job, fallback, settings.gitlab).pipe(
+const lacksBash = (job: Job.Job, flags: Choice.Flags, settings: Configuration) =>
+  Choice.choose(job, flags, settings).pipe(
     Effect.flatMap(({ image }) => Effect.map(Choice.has(image, "bash"), (found) => !found)),
     Effect.provide(Machine.layer(settings.root)),
     Effect.orElseSucceed(() => false)

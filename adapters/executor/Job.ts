@@ -30,7 +30,7 @@ export interface Job {
   /** Where its caches are kept: a folder for each server, project and kind of branch; as many parts of a path. */
   readonly cache: ReadonlyArray<string> | undefined
   /** How long it may take. */
-  readonly timeoutSeconds: number | undefined
+  readonly timeoutSeconds: number
   /** GitLab said all this, and not variables. */
   readonly isTrusted: boolean
 }
@@ -38,7 +38,14 @@ export interface Job {
 /** What we read of a job response (common/spec of GitLab Runner). What we do not know is left alone. */
 const Response = Schema.Struct({
   id: Schema.optional(Schema.NullOr(Schema.Int)),
-  job_info: Schema.optional(Schema.NullOr(Schema.Struct({ project_id: Schema.optional(Schema.NullOr(Schema.Int)) }))),
+  job_info: Schema.optional(
+    Schema.NullOr(
+      Schema.Struct({
+        project_id: Schema.optional(Schema.NullOr(Schema.Int)),
+        project_full_path: Schema.optional(Schema.NullOr(Schema.String))
+      })
+    )
+  ),
   git_info: Schema.optional(
     Schema.NullOr(
       Schema.Struct({
@@ -81,17 +88,17 @@ export const read = (contract: Contract): Effect.Effect<Job, JobUnknown> =>
 /** The same of a response that is in memory; undefined: the runner gave none. */
 export const describe = (contract: Contract, response: Response | undefined): Effect.Effect<Job, JobUnknown> =>
   Effect.gen(function* () {
-    const server =
-      serverOf(response?.git_info?.repo_url ?? undefined) ?? contract.variable("CI_SERVER_HOST") ?? "gitlab"
+    const given = response === undefined ? contract.variable("CI_SERVER_HOST") : serverOf(response)
+    const server = given ?? "gitlab"
     const project = response?.job_info?.project_id
     const branches = response?.git_info?.protected === true ? "protected" : "unprotected"
-    const timeout = response?.runner_info?.timeout ?? 0
+    const timeout = response?.runner_info?.timeout || defaultTimeoutSeconds
     return {
       id: contract.machineId === undefined ? yield* idOf(contract, response, server) : yield* machineId(contract),
       image: imageOf(contract, response),
       services: (response?.services ?? []).flatMap(({ name }) => name ?? []),
       cache: isId(project) ? [plain(server), String(project), branches] : undefined,
-      timeoutSeconds: timeout > 0 ? timeout : undefined,
+      timeoutSeconds: response === undefined ? longestTimeoutSeconds : timeout,
       isTrusted: response !== undefined
     }
   })
@@ -99,7 +106,7 @@ export const describe = (contract: Contract, response: Response | undefined): Ef
 /** Job, runner and server in one: of two jobs whose machines may be on this host, one of the three differs. */
 const idOf = (contract: Contract, response: Response | undefined, server: string) =>
   Effect.gen(function* () {
-    const jobId = response?.id ?? Number(contract.variable("CI_JOB_ID"))
+    const jobId = response === undefined ? Number(contract.variable("CI_JOB_ID")) : response.id
     const runnerId = Number(contract.variable("CI_RUNNER_ID"))
     if (!isId(jobId))
       return yield* new JobUnknown({ reason: "neither a job response nor CUSTOM_ENV_CI_JOB_ID is there" })
@@ -145,9 +152,14 @@ const imageOf = (contract: Contract, response: Response | undefined): string | u
   return expanded.trim() === "" ? undefined : expanded
 }
 
-/** Host and port of a repository's address, without the credentials in it. */
-const serverOf = (address: string | undefined): string | undefined =>
-  address !== undefined && URL.canParse(address) ? new URL(address).host || undefined : undefined
+/** GitLab's own address, out of a repository's: host, port, and the path below which it is, without the credentials. */
+const serverOf = ({ git_info, job_info }: Response): string | undefined => {
+  const address = git_info?.repo_url ?? ""
+  if (!URL.canParse(address)) return undefined
+  const { host, pathname } = new URL(address)
+  const project = `/${job_info?.project_full_path ?? ""}.git`
+  return host === "" ? undefined : `${host}${pathname.endsWith(project) ? pathname.slice(0, -project.length) : ""}`
+}
 
 /** A server as a part of a path and of an id: host names need no more characters, and a port's colon has one of its own. */
 const plain = (server: string): string =>
@@ -156,6 +168,10 @@ const plain = (server: string): string =>
     .replaceAll(":", "+")
     .replaceAll(/[^a-z0-9.+-]/g, "_")
     .replace(/^\./, "_")
+
+/** GitLab Runner's own where GitLab names none (GetBuildTimeout in common/build.go); where nobody says, the longest that is usual. */
+const defaultTimeoutSeconds = 7200
+const longestTimeoutSeconds = 86_400
 
 const isId = Schema.is(Schema.Int.pipe(Schema.check(Schema.isGreaterThan(0))))
 const decodeId = Schema.decodeUnknownEffect(MachineRecord.MachineId)

@@ -20,77 +20,73 @@ import {
 import type { Configuration } from "../terminal/Configuration.ts"
 import { Invocation } from "../terminal/Invocation.ts"
 import { explained, notes } from "../terminal/Made.ts"
+import { endInWords } from "../terminal/Paragraph.ts"
 import * as Say from "../terminal/Say.ts"
 import * as Choice from "./Choice.ts"
 import * as Job from "./Job.ts"
-import { stage, type Verdict } from "./Verdict.ts"
+import { type Call, stage, type Verdict } from "./Verdict.ts"
 import * as Wishes from "./Wishes.ts"
 
-/** GitLab wants the job no more, or somebody ended us. What there was of the machine is gone. */
-export class PrepareCancelled extends Schema.TaggedError<PrepareCancelled>()("PrepareCancelled", {
-  signal: Schema.Number
-}) {
+/** GitLab wants the job no more, or somebody ended us. What there was of the machine is released, or cleanup's to release. */
+export class PrepareCancelled extends Schema.TaggedError<PrepareCancelled>()("PrepareCancelled", {}) {
   override get message(): string {
     return "GitLab ended this stage before the machine was ready: the job was cancelled, or its time was up."
   }
 }
 
-export interface Options {
-  readonly fallback: Choice.Fallback
+export interface Options extends Choice.Flags {
   /** How many jobs the runner takes at once: for each one's share of the memory. */
   readonly concurrency: number | undefined
-  /** Of the machine; else it is the job's. */
-  readonly id?: MachineRecord.MachineId | undefined
 }
 
 /**
  * Makes the job's machine. GitLab tries three times with one id: what an earlier try left, or a machine that a killed
  * runner forgot, is removed first.
  */
-export const prepare = (options: Options, settings: Configuration) =>
-  stage(
-    (contract) =>
-      Effect.gen(function* () {
-        const started = yield* Clock.currentTimeMillis
-        const { claimSignal } = yield* Invocation
-        const job = yield* Job.read(contract)
-        const wishes = yield* Wishes.read(contract)
-        const { image, reference } = yield* Choice.choose(job, options.fallback, settings.gitlab)
-        yield* Say.note(
-          `redd: image ${image.name}, ${ago(started - image.createdMs)} old${reference === image.name ? "" : `, for "${reference}"`}`
-        )
-        const { remarks, ...granted } = Wishes.grant(wishes, settings, {
-          memoryBytes: Host.memoryBytes(),
-          concurrency: options.concurrency
-        })
-        for (const remark of remarks) yield* Say.note(`redd: ${remark}`)
-        const spec: Machine.MachineSpec = {
-          ...granted,
-          id: job.id,
-          image: image.name,
-          backend: settings.backend,
-          engine: settings.engine,
-          isolation: settings.isolation,
-          binds: yield* binds(job, settings),
-          reserveBytes: settings.reserveBytes,
-          boots: settings.boots,
-          ...(job.timeoutSeconds === undefined
-            ? {}
-            : { lifetime: Duration.sum(Duration.seconds(job.timeoutSeconds), afterItsTime) })
-        }
-        const record = yield* Effect.raceFirst(
-          explained(settings.root)(acquireAnew(spec)),
-          Effect.flatMap(claimSignal, (signal) => Effect.fail(new PrepareCancelled({ signal })))
-        )
-        yield* makeFolders(record, settings)
-        yield* Say.note(`redd: ${inWords(record)}`)
-        yield* notes(record)
-        for (const line of yield* lacks(image, job, settings)) yield* Say.note(`redd: ${line}`)
-        const seconds = ((yield* Clock.currentTimeMillis) - started) / 1000
-        yield* Say.note(`redd: machine "${record.id}" is ready after ${seconds.toFixed(2)} s`)
-        return { _tag: "Success" } satisfies Verdict
-      }).pipe(Effect.provide(Machine.layer(settings.root))),
-    options.id
+export const prepare = <E, R>(call: Call<E, R>, options: Options) =>
+  stage(call, (contract, settings) =>
+    Effect.gen(function* () {
+      const started = yield* Clock.currentTimeMillis
+      const { claimSignal } = yield* Invocation
+      const job = yield* Job.read(contract)
+      const wishes = yield* Wishes.read(contract)
+      const { image, reference } = yield* Choice.choose(job, options, settings)
+      const stamp = image.generation.slice(image.generation.lastIndexOf("/") + 1)
+      const meant = reference === image.name ? "" : `, for "${Text.brief(reference)}"`
+      yield* Say.note(
+        `redd: image ${image.name}${stamp === image.name ? "" : ` (${stamp})`}, ${ago(started - image.createdMs)} old${meant}`
+      )
+      if (settings.gitlab.shell !== undefined && !(yield* Choice.has(image, settings.gitlab.shell)))
+        return yield* new ShellMissing({ image: image.name, shell: settings.gitlab.shell })
+      const { remarks, ...granted } = Wishes.grant(wishes, settings, {
+        memoryBytes: Host.memoryBytes(),
+        concurrency: options.concurrency
+      })
+      for (const remark of remarks) yield* Say.note(`redd: ${remark}`)
+      const spec: Machine.MachineSpec = {
+        ...granted,
+        id: job.id,
+        image: image.name,
+        backend: settings.backend,
+        engine: settings.engine,
+        isolation: settings.isolation,
+        binds: yield* binds(job, settings),
+        reserveBytes: settings.reserveBytes,
+        boots: settings.boots,
+        lifetime: Duration.sum(Duration.seconds(job.timeoutSeconds), afterItsTime)
+      }
+      const record = yield* Effect.raceFirst(
+        explained(settings.root)(acquireAnew(spec)),
+        Effect.flatMap(claimSignal, () => Effect.fail(new PrepareCancelled()))
+      )
+      yield* makeFolders(record, settings)
+      yield* Say.note(`redd: ${inWords(record)}`)
+      yield* notes(record)
+      for (const line of yield* lacks(image, job, settings)) yield* Say.note(`redd: ${line}`)
+      const seconds = ((yield* Clock.currentTimeMillis) - started) / 1000
+      yield* Say.note(`redd: machine "${record.id}" is ready after ${seconds.toFixed(2)} s`)
+      return { _tag: "Success" } satisfies Verdict
+    }).pipe(Effect.provide(Machine.layer(settings.root)))
   )
 
 /** A job cannot use its machine for longer than its time; this much more is for what comes after its scripts. */
@@ -141,9 +137,24 @@ const makeFolders = (record: MachineRecord.MachineRecord, { gitlab }: Configurat
       { _tag: "Words", words: ["mkdir", "-p", "--", gitlab.buildsDir, gitlab.cacheDir] },
       { mostBytes: 4096, timeout: Duration.seconds(30) }
     )
-    if (Exec.exitCode(exit) !== 0)
-      return yield* new FoldersFailed({ folders: [gitlab.buildsDir, gitlab.cacheDir], reason: Text.printable(stderr) })
+    if (Exec.exitCode(exit) !== 0) {
+      const reason = endInWords(exit) ?? Text.printable(stderr)
+      return yield* new FoldersFailed({ folders: [gitlab.buildsDir, gitlab.cacheDir], reason })
+    }
   })
+
+/** The configuration names a shell that the image does not have. */
+export class ShellMissing extends Schema.TaggedError<ShellMissing>()("ShellMissing", {
+  image: Schema.String,
+  shell: Schema.String
+}) {
+  override get message(): string {
+    return `Image "${this.image}" has no ${this.shell}, which gitlab.shell of the configuration names.`
+  }
+  get hint(): string {
+    return "take gitlab.shell out of the configuration: each image is asked for bash then, and gets sh where it has none"
+  }
+}
 
 /** The machine runs, and the folders of its job cannot be made in it. */
 export class FoldersFailed extends Schema.TaggedError<FoldersFailed>()("FoldersFailed", {
@@ -170,7 +181,7 @@ const lacks = (image: Images.Image, job: Job.Job, settings: Configuration) =>
     if (Option.isNone(yield* Tool.find("gitlab-runner")) && !(yield* Choice.has(image, "gitlab-runner")))
       lines.push("there is no gitlab-runner on the host nor in the image: caches and artifacts do not work")
     if (job.services.length > 0)
-      lines.push(`services are not started here: ${job.services.map((name) => Text.printable(name)).join(", ")}`)
+      lines.push(`services are not started here: ${job.services.map((name) => Text.brief(name)).join(", ")}`)
     return lines
   })
 

@@ -8,6 +8,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import { Exec, Files, type MachineRecord } from "../../src/index.ts"
+import type { Configuration } from "../terminal/Configuration.ts"
 import type { Ended } from "../terminal/Here.ts"
 import { Invocation } from "../terminal/Invocation.ts"
 import { endInWords, fullInWords, paragraph } from "../terminal/Paragraph.ts"
@@ -38,21 +39,31 @@ export const judge = ({ diskFull, exit }: Ended, record: Pick<MachineRecord.Mach
 /** Failures of a job's author, and not of ours: another try would end like this one. Everything else is ours. */
 const authors: ReadonlySet<string> = new Set(["ImageRefused", "WishInvalid"])
 
+/** What a front gives to every stage. */
+export interface Call<E, R> {
+  /** The configuration, read inside of the stage: what is wrong with it is said as everything else is. */
+  readonly settings: Effect.Effect<Configuration, E, R>
+  /** The machine's id, where the command line names it. */
+  readonly id?: MachineRecord.MachineId | undefined
+}
+
 /**
- * Runs a stage to its verdict, and makes that the process's end. What fails in it is said in a paragraph. An `id` outranks
- * the job's own.
+ * Runs a stage to its verdict, and makes that the process's end. What fails in it is said in a paragraph. From its
+ * beginning a signal is the stage's own to act on, so that whoever ends it meets an exit code that GitLab knows.
  */
-export const stage = <R>(
-  body: (contract: Contract.Contract) => Effect.Effect<Verdict, unknown, R>,
-  id?: MachineRecord.MachineId
-): Effect.Effect<void, never, R | Invocation> =>
+export const stage = <E, R, R2>(
+  { id, settings }: Call<E, R>,
+  body: (contract: Contract.Contract, loaded: Configuration) => Effect.Effect<Verdict, unknown, R2>
+): Effect.Effect<void, never, R | R2 | Invocation> =>
   Effect.gen(function* () {
-    const { environment, exitWith } = yield* Invocation
+    const { claimSignal, environment, exitWith } = yield* Invocation
     const contract = Contract.read(environment, id)
     const { buildFailureCode, exitCodeFile, systemFailureCode } = contract
     yield* exitWith(systemFailureCode)
+    yield* Effect.forkScoped(claimSignal)
     const verdict = yield* forget(exitCodeFile).pipe(
-      Effect.andThen(body(contract)),
+      Effect.andThen(settings),
+      Effect.flatMap((loaded) => body(contract, loaded)),
       Effect.tap((found) => (found._tag === "BuildFailure" ? store(exitCodeFile, found.code) : Effect.void)),
       Effect.catchCause((cause) => {
         if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
@@ -68,7 +79,7 @@ export const stage = <R>(
     if (verdict._tag === "Success") return yield* exitWith(0)
     if (verdict.words !== undefined) yield* Say.note(verdict.words)
     yield* exitWith(verdict._tag === "BuildFailure" ? buildFailureCode : systemFailureCode)
-  }).pipe(Effect.orDie)
+  }).pipe(Effect.scoped, Effect.orDie)
 
 const forget = (file: string | undefined) => (file === undefined ? Effect.void : Files.remove(file))
 

@@ -41,8 +41,8 @@ export interface Granted {
 export const read = (contract: Contract): Effect.Effect<Wishes, WishInvalid> =>
   Effect.gen(function* () {
     return {
-      memoryBytes: yield* wish(contract, "REDD_MEMORY", "a size such as 512M or 4G", Quantity.size),
-      cpus: yield* wish(contract, "REDD_CPUS", "a number of processors such as 2 or 0.5", cpus),
+      memoryBytes: yield* wish(contract, "REDD_MEMORY", "a size such as 512M or 4G, 16M at least", memory),
+      cpus: yield* wish(contract, "REDD_CPUS", "a number of processors such as 2 or 0.5, 0.05 at least", cpus),
       tmpSizeBytes: yield* wish(contract, "REDD_TMP_SIZE", "a size such as 512M or 4G", Quantity.size),
       network: yield* wish(contract, "REDD_NETWORK", "host or none", oneOf(["host", "none"])),
       keep: (yield* wish(contract, "REDD_KEEP", "never or on-failure", oneOf(["never", "on-failure"]))) === "on-failure"
@@ -119,8 +119,15 @@ const wish = <A>(
   })
 }
 
+/** With less no machine boots. Who writes 512 has forgotten the M. */
+const leastMemoryBytes = 16 * 2 ** 20
+const leastCpus = 0.05
+
+const memory = (text: string): Option.Option<number> =>
+  Option.filter(Quantity.size(text), (bytes) => bytes >= leastMemoryBytes)
+
 const cpus = (text: string): Option.Option<number> =>
-  /^\d+(\.\d+)?$/.test(text) && Number(text) > 0 ? Option.some(Number(text)) : Option.none()
+  /^\d+(\.\d+)?$/.test(text) && Number(text) >= leastCpus ? Option.some(Number(text)) : Option.none()
 
 const oneOf =
   <const A extends string>(words: ReadonlyArray<A>) =>

@@ -9,10 +9,10 @@ import { config } from "../executor/Config.ts"
 import { prepare } from "../executor/Prepare.ts"
 import { run } from "../executor/Run.ts"
 import * as Toml from "../executor/Toml.ts"
+import { Files } from "../../src/index.ts"
 import { Invocation } from "../terminal/Invocation.ts"
 import { configuration, redd } from "../terminal/Redd.ts"
 import * as Say from "../terminal/Say.ts"
-import { fallbackOf } from "./Fallback.ts"
 
 const defaultImage = Flag.String("default-image").pipe(
   Flag.withDescription("The image of jobs that name none (else the configuration's default-image)"),
@@ -39,23 +39,22 @@ export const runFlags = {
 export const gitlab = Command.make("gitlab").pipe(
   Command.withDescription("Jobs of a GitLab runner: the driver of its custom executor"),
   Command.withSubcommands([
-    Command.make("config", configFlags, (flags) =>
-      Effect.flatMap(configuration, (settings) => config(fallbackOf(flags, settings), settings))
-    ).pipe(Command.withDescription("GitLab Runner's config stage: say where builds and caches are")),
+    Command.make("config", configFlags, (flags) => config({ settings: configuration }, imagesOf(flags))).pipe(
+      Command.withDescription("GitLab Runner's config stage: say where builds and caches are")
+    ),
     Command.make("prepare", prepareFlags, (flags) =>
-      Effect.flatMap(configuration, (settings) =>
-        prepare(
-          { fallback: fallbackOf(flags, settings), concurrency: Option.getOrUndefined(flags.concurrency) },
-          settings
-        )
+      prepare(
+        { settings: configuration },
+        { ...imagesOf(flags), concurrency: Option.getOrUndefined(flags.concurrency) }
       )
     ).pipe(Command.withDescription("GitLab Runner's prepare stage: a machine for the job")),
     Command.make("run", runFlags, (flags) =>
-      Effect.flatMap(configuration, (settings) =>
-        run({ script: flags.script, name: Option.getOrElse(flags.stage, () => "script"), shell: undefined }, settings)
+      run(
+        { settings: configuration },
+        { script: flags.script, name: Option.getOrElse(flags.stage, () => "script"), shell: undefined }
       )
     ).pipe(Command.withDescription("GitLab Runner's run stage: one of the job's scripts in its machine")),
-    Command.make("cleanup", {}, () => Effect.flatMap(configuration, (settings) => cleanup({}, settings))).pipe(
+    Command.make("cleanup", {}, () => cleanup({ settings: configuration })).pipe(
       Command.withDescription("GitLab Runner's cleanup stage: the machine goes")
     ),
     Command.make(
@@ -72,12 +71,15 @@ export const gitlab = Command.make("gitlab").pipe(
           const { config: file, root } = yield* redd
           const settings = yield* configuration
           const { program } = yield* Invocation
+          // GitLab Runner calls its driver in a folder of its own.
           const shared = [
-            ...Option.match(file, { onNone: () => [], onSome: (path) => ["--config", path] }),
-            ...Option.match(root, { onNone: () => [], onSome: (path) => ["--root", path] })
+            ...Option.match(file, { onNone: () => [], onSome: (path) => ["--config", Files.absolute(path)] }),
+            ...Option.match(root, { onNone: () => [], onSome: (path) => ["--root", Files.absolute(path)] })
           ]
-          const image = fallbackOf(flags, settings).byDefault
-          const chosen = image === undefined ? [] : ["--default-image", image]
+          const chosen = Option.match(flags.defaultImage, {
+            onNone: () => [],
+            onSome: (name) => ["--default-image", name]
+          })
           const share = Option.match(flags.concurrency, {
             onNone: () => [],
             onSome: (count) => ["--concurrency", String(count)]
@@ -113,3 +115,14 @@ export const gitlab = Command.make("gitlab").pipe(
     )
   ])
 )
+
+/** What the command line says of images. */
+const imagesOf = (flags: { readonly defaultImage: Option.Option<string> }) => ({
+  defaultImage: Option.getOrUndefined(flags.defaultImage)
+})
+
+/** True where the command is gitlab, whatever is wrong with the rest. Shared flags may stand before it. */
+export const isGitlab = ([word, ...rest]: ReadonlyArray<string>): boolean => {
+  if (word === "--root" || word === "--config") return isGitlab(rest.slice(1))
+  return word === "gitlab" || (/^--(root|config)=/.test(word ?? "") && isGitlab(rest))
+}

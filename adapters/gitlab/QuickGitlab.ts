@@ -5,7 +5,6 @@ import type { Options as Prepare } from "../executor/Prepare.ts"
 import { run } from "../executor/Run.ts"
 import * as Settings from "../terminal/Settings.ts"
 import { split } from "../terminal/Words.ts"
-import { fallbackOf } from "./Fallback.ts"
 
 /** A parsed command line. */
 export interface QuickGitlab {
@@ -51,23 +50,25 @@ export const parse = (
 /** Does what the command line says. */
 export const perform = (quick: QuickGitlab) =>
   Effect.gen(function* () {
-    const loaded = yield* Settings.load(quick.config)
-    const settings = { ...loaded, root: Option.getOrElse(quick.root, () => loaded.root) }
-    const fallback = fallbackOf(quick, settings)
+    const settings = Effect.map(Settings.load(quick.config), (loaded) => ({
+      ...loaded,
+      root: Option.getOrElse(quick.root, () => loaded.root)
+    }))
+    const flags = { defaultImage: Option.getOrUndefined(quick.defaultImage), concurrency: quick.concurrency }
     switch (quick.stage) {
       case "run":
-        return yield* run({ script: quick.script, name: quick.name, shell: undefined }, settings)
+        return yield* run({ settings }, { script: quick.script, name: quick.name, shell: undefined })
       case "config": {
         const { config } = yield* Effect.promise(() => import("../executor/Config.ts"))
-        return yield* config(fallback, settings)
+        return yield* config({ settings }, flags)
       }
       case "prepare": {
         const { prepare } = yield* Effect.promise(() => import("../executor/Prepare.ts"))
-        return yield* prepare({ fallback, concurrency: quick.concurrency }, settings)
+        return yield* prepare({ settings }, flags)
       }
       case "cleanup": {
         const { cleanup } = yield* Effect.promise(() => import("../executor/Cleanup.ts"))
-        return yield* cleanup({}, settings)
+        return yield* cleanup({ settings })
       }
     }
   })

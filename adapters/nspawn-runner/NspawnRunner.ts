@@ -5,6 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type { PlatformError } from "effect/PlatformError"
 import * as References from "effect/References"
 import * as Schema from "effect/Schema"
 import * as Argument from "effect/cli/Argument"
@@ -35,29 +36,44 @@ const root = Command.make("nspawn-runner").pipe(
       Flag.withDescription("Say more"),
       Flag.withDefault(false)
     ),
-    debug: Flag.Boolean("debug").pipe(Flag.withDescription("Say every tool that is run"), Flag.withDefault(false))
+    debug: Flag.Boolean("debug").pipe(Flag.withDescription("Say every tool that is run"), Flag.withDefault(false)),
+    ramDisk: Flag.Boolean("ram-disk").pipe(
+      Flag.withDescription("What machines write is kept in RAM (the backend tmpfs)"),
+      Flag.withDefault(false)
+    )
   })
 )
 
 /** The settings of /etc/redd/config.yaml, for nspawn-runner's folder. Its images are found where Redd looks for them. */
 const settings = Effect.gen(function* () {
+  const { ramDisk } = yield* root
   const loaded = yield* Settings.load(Option.none())
   const state = `${folder}/.redd`
   yield* Files.makeFolder(state, 0o700)
-  if (!(yield* Files.exists(`${state}/images`))) yield* Files.link("..", `${state}/images`)
-  return { ...loaded, root: state }
+  yield* linkImages(`${state}/images`)
+  return { ...loaded, root: state, ...(ramDisk ? { backend: "tmpfs" as const } : {}) }
 })
 
-/** A command with the settings, as talkative as is wanted. */
-const command = <A, E, R>(use: (loaded: Effect.Success<typeof settings>) => Effect.Effect<A, E, R>) =>
-  Effect.gen(function* () {
-    const { debug, verbose } = yield* root
-    const level = debug ? "Debug" : verbose ? "Info" : "Warn"
-    return yield* Effect.provideService(Effect.flatMap(settings, use), References.MinimumLogLevel, level)
-  })
+/** A redd that came first has made a folder there, which is empty: the images are not in it. */
+const linkImages = (path: string): Effect.Effect<void, PlatformError> =>
+  Files.link("..", path).pipe(
+    Effect.catchIf(
+      (error) => error.reason._tag === "AlreadyExists",
+      () =>
+        Effect.flatMap(Files.readLink(path), (link) =>
+          Option.isSome(link) ? Effect.void : Effect.andThen(Files.removeFolder(path), linkImages(path))
+        )
+    )
+  )
+
+/** As talkative as is wanted. */
+const talking = <A, E, R>(use: Effect.Effect<A, E, R>) =>
+  Effect.flatMap(root, ({ debug, verbose }) =>
+    Effect.provideService(use, References.MinimumLogLevel, debug ? "Debug" : verbose ? "Info" : "Warn")
+  )
 
 const withMachines = <A, E, R>(use: Effect.Effect<A, E, R>) =>
-  command((loaded) => Effect.provide(use, Machine.layer(loaded.root)))
+  talking(Effect.flatMap(settings, (loaded) => Effect.provide(use, Machine.layer(loaded.root))))
 
 const id = Flag.String("id").pipe(
   Flag.withDescription("What the machine is called (else it is the job's)"),
@@ -102,11 +118,13 @@ class TerminalMissing extends Schema.TaggedError<TerminalMissing>()("TerminalMis
 
 const chrootList = Command.make("chroot-list", {}, () =>
   withMachines(
-    Effect.flatMap(Images.Images, (images) =>
-      Effect.flatMap(images.list, (all) => Effect.forEach(all, ({ name }) => Say.result(name), { discard: true }))
-    )
+    Effect.gen(function* () {
+      const made = (yield* (yield* Images.Images).list).map(({ name }) => name)
+      const all = new Set<string>([...made, ...(yield* Playbook.names(folder))])
+      yield* Effect.forEach([...all].sort(), (name) => Say.result(`${name} ${folder}/${name}`), { discard: true })
+    })
   )
-).pipe(Command.withDescription("The images, one on a line"))
+).pipe(Command.withDescription("The images, and those that a playbook describes: name and path"))
 
 /** What Redd cannot do yet of what nspawn-runner did. */
 class MaintenanceMissing extends Schema.TaggedError<MaintenanceMissing>()("MaintenanceMissing", {}) {
@@ -129,17 +147,14 @@ const defaultImage = Flag.String("default-image").pipe(
 )
 
 const prepareStage = Command.make("prepare", { id, defaultImage, image: Argument.optional(image) }, (flags) =>
-  command((loaded) =>
+  talking(
     prepare(
+      { settings, id: Option.getOrUndefined(flags.id) },
       {
-        fallback: {
-          explicit: Option.getOrUndefined(flags.image),
-          byDefault: Option.getOrUndefined(Option.orElse(flags.defaultImage, () => loaded.defaultImage))
-        },
-        concurrency: undefined,
-        id: Option.getOrUndefined(flags.id)
-      },
-      loaded
+        image: Option.getOrUndefined(flags.image),
+        defaultImage: Option.getOrUndefined(flags.defaultImage),
+        concurrency: undefined
+      }
     )
   )
 ).pipe(Command.withDescription("GitLab Runner's prepare stage: a machine for the job"))
@@ -156,30 +171,30 @@ const runStage = Command.make(
     )
   },
   (flags) =>
-    command((loaded) =>
+    talking(
       run(
+        { settings, id: Option.getOrUndefined(flags.id) },
         {
           script: flags.script,
           name: Option.getOrElse(flags.description, () => "script"),
-          shell: Option.getOrUndefined(flags.shell),
-          id: Option.getOrUndefined(flags.id)
-        },
-        loaded
+          shell: Option.getOrUndefined(flags.shell)
+        }
       )
     )
 ).pipe(Command.withDescription("GitLab Runner's run stage: one of the job's scripts in its machine"))
 
 const cleanupStage = Command.make("cleanup", { id }, (flags) =>
-  command((loaded) => cleanup({ id: Option.getOrUndefined(flags.id) }, loaded))
+  talking(cleanup({ settings, id: Option.getOrUndefined(flags.id) }))
 ).pipe(Command.withDescription("GitLab Runner's cleanup stage: the machine goes"))
 
 const gitlabConfig = Command.make("gitlab-config", {}, () =>
-  command((loaded) => config({ byDefault: Option.getOrUndefined(loaded.defaultImage) }, loaded))
+  talking(config({ settings }, { defaultImage: undefined }))
 ).pipe(Command.withDescription("GitLab Runner's config stage: say where builds and caches are"))
 
 const toml = Command.make("toml", { image: Argument.optional(image) }, (flags) =>
-  command((loaded) =>
+  talking(
     Effect.gen(function* () {
+      const loaded = yield* settings
       const { program } = yield* Invocation
       const chosen = Option.match(flags.image, { onNone: () => [], onSome: (name) => ["--default-image", name] })
       const runner = { name: "nspawn-runner", url: undefined, token: undefined, concurrency: undefined, program }

@@ -1,4 +1,4 @@
-/** The playbooks of nspawn-runner's images, beside them and in /etc/nspawn-runner. */
+/** The playbooks of nspawn-runner's images: in /etc/nspawn-runner, and beside them. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -6,12 +6,24 @@ import { parse } from "yaml"
 import { Files } from "../../src/index.ts"
 import { isSuite } from "../terminal/ImageMaking.ts"
 
-/** The text of an image's playbook. The one beside the image goes first. */
+/** Where playbooks are; the first that has one goes. */
+const places = (folder: string): ReadonlyArray<string> => ["/etc/nspawn-runner", folder]
+const extensions = ["yaml", "yml"]
+
+/** The images that have one. */
+export const names = (folder: string) =>
+  Effect.map(Effect.forEach(places(folder), Files.list), (all) =>
+    all.flat().flatMap((file) => /^([A-Za-z0-9][A-Za-z0-9._-]*)\.ya?ml$/.exec(file)?.[1] ?? [])
+  )
+
+/** The text of an image's playbook. */
 export const find = (folder: string, image: string) =>
   Effect.gen(function* () {
-    for (const place of [folder, "/etc/nspawn-runner"]) {
-      const text = yield* Files.readText(`${place}/${image}.yaml`)
-      if (Option.isSome(text)) return text
+    for (const place of places(folder)) {
+      for (const extension of extensions) {
+        const text = yield* Files.readText(`${place}/${image}.${extension}`)
+        if (Option.isSome(text)) return text
+      }
     }
     return Option.none<string>()
   })

@@ -66,7 +66,7 @@ const File = Schema.Struct({
       keep: Schema.optionalKey(Keep),
       "keep-for": Schema.optionalKey(Period),
       network: Schema.optionalKey(MachineRecord.Network),
-      shell: Schema.optionalKey(Schema.String),
+      shell: Schema.optionalKey(Schema.Literals(["bash", "sh"])),
       "builds-dir": Schema.optionalKey(Folder),
       "cache-dir": Schema.optionalKey(Folder),
       most: Schema.optionalKey(
@@ -92,8 +92,8 @@ export interface Gitlab {
   readonly keepFor: Duration.Duration
   /** `none`: no job gets the host's. */
   readonly network: MachineRecord.Network
-  /** What runs GitLab's scripts; absent: bash where the image has it, else sh. */
-  readonly shell: string | undefined
+  /** What GitLab Runner writes its scripts for; absent: bash where the image has it, else sh. */
+  readonly shell: "bash" | "sh" | undefined
   /** Folders in the machine. */
   readonly buildsDir: string
   readonly cacheDir: string

@@ -6,6 +6,7 @@
  */
 import * as fs from "node:fs"
 import { constants } from "node:fs"
+import { resolve } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as PlatformError from "effect/PlatformError"
@@ -214,6 +215,9 @@ export const readLink = (path: string): Effect.Effect<Option.Option<string>, Pla
 /** The path with every link in it resolved. */
 export const realPath = (path: string): Effect.Effect<string, PlatformError.PlatformError> =>
   attempt("realpath", path, () => fs.realpathSync.native(path))
+
+/** A path as whoever has another working directory needs it. Links stay. */
+export const absolute = (path: string): string => resolve(path)
 
 /** Gives what lies at `path`, itself and not what it links to, to a uid and its gid. */
 export const give = (path: string, owner: number): Effect.Effect<void, PlatformError.PlatformError> =>

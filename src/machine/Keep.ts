@@ -8,12 +8,14 @@ import type { MachineRecord } from "../record/MachineRecord.ts"
 import { type MachineBusy, Records, type RecordUnreadable } from "../record/Records.ts"
 
 /**
- * Keeps a machine until a moment (ms since 1970), at which gc releases it; undefined: no longer. Says so in its record
+ * Keeps a machine until a moment (ms since 1970), at which gc releases it, and not before its lifetime is over; undefined:
+ * no longer. `isDone`: nothing else needs it any more, so that moment is its lifetime's end as well. Says so in its record
  * only: whoever would release it looks there. A machine that is gone by now is nobody's to keep.
  */
 export const keep = (
   machine: Pick<MachineRecord, "key" | "id">,
-  untilMs: number | undefined
+  untilMs: number | undefined,
+  options: { readonly isDone?: boolean } = {}
 ): Effect.Effect<void, MachineBusy | RecordUnreadable | Tool.ToolError | PlatformError.PlatformError, Records> =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -22,7 +24,8 @@ export const keep = (
       const found = yield* records.find(machine.key)
       if (Option.isNone(found)) return
       const { keptUntilMs: _, ...record } = found.value
-      yield* records.store(untilMs === undefined ? record : { ...record, keptUntilMs: untilMs })
+      const kept = untilMs === undefined ? record : { ...record, keptUntilMs: untilMs }
+      yield* records.store(options.isDone === true && untilMs !== undefined ? { ...kept, expiresMs: untilMs } : kept)
       yield* records.persist(record)
     })
   )

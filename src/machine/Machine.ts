@@ -313,8 +313,8 @@ const whyCollect = (
     // We hold the lock: whoever was making it, or releasing it, is dead.
     if (!isMarked) return Option.some("unfinished")
     if (record.owner !== undefined && !(yield* Host.isAlive(record.owner))) return Option.some("owner gone")
-    const endMs = record.keptUntilMs ?? record.expiresMs
-    if (endMs !== undefined && (yield* Clock.currentTimeMillis) >= endMs) return Option.some("expired")
+    const ends = [record.keptUntilMs ?? [], record.expiresMs ?? []].flat()
+    if (ends.length > 0 && (yield* Clock.currentTimeMillis) >= Math.max(...ends)) return Option.some("expired")
     return Option.none()
   })
 

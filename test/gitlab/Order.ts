@@ -34,6 +34,8 @@ export interface Job {
   /** The whole script of a stage. */
   readonly verbatim?: Readonly<Record<string, string>>
   readonly withoutSources?: boolean
+  /** Stages that GitLab does not have today, before the script. */
+  readonly extraStages?: ReadonlyArray<string>
   /** How often a stage is tried (GET_SOURCES_ATTEMPTS and its like). */
   readonly tries?: Readonly<Record<string, number>>
   /** A stage whose script has vanished. */
@@ -47,7 +49,7 @@ export interface Job {
   /** Cancels in this stage, when it has said this or when this folder has an entry. */
   readonly cancel?: {
     readonly stage: string
-    /** `canceled` goes to cleanup at once, `canceling` has after_script run. */
+    /** `canceled` goes to cleanup at once, `canceling` of a script has after_script run. */
     readonly kind: "canceled" | "canceling"
     readonly says?: string
     readonly entryIn?: string
@@ -65,6 +67,8 @@ export interface Stage {
   readonly name: string
   readonly code: number
   readonly signal?: string
+  /** How much it wrote on standard output; of long outputs the end is kept. */
+  readonly characters: number
   /** What was in BUILD_EXIT_CODE_FILE afterwards. */
   readonly file?: string
   readonly stdout: string

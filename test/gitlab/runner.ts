@@ -118,6 +118,7 @@ const play = async (job: Job): Promise<Result> => {
       })
       let stdout = ""
       let stderr = ""
+      let characters = 0
       let ending: "cancel" | "timeout" | undefined
       const end = (why: "cancel" | "timeout") => {
         if (ending !== undefined) return
@@ -137,11 +138,12 @@ const play = async (job: Job): Promise<Result> => {
       }
       const watch = setInterval(look, 5)
       child.stdout.setEncoding("utf8").on("data", (text: string) => {
-        stdout = (stdout + text).slice(-keptCharacters)
+        characters += text.length
+        stdout = lastOf(stdout + text)
         look()
       })
       child.stderr.setEncoding("utf8").on("data", (text: string) => {
-        stderr = (stderr + text).slice(-keptCharacters)
+        stderr = lastOf(stderr + text)
         look()
       })
       child.on("error", reject)
@@ -152,6 +154,7 @@ const play = async (job: Job): Promise<Result> => {
         stages.push({
           name,
           code: code ?? -1,
+          characters,
           ...(signal === null ? {} : { signal }),
           ...(file === undefined ? {} : { file }),
           stdout,
@@ -180,9 +183,12 @@ const play = async (job: Job): Promise<Result> => {
     rmSync(folder, { recursive: true, force: true })
   }
 
-  const run = async (name: string, lines: ReadonlyArray<string>, status = "running"): Promise<End> => {
+  /** The runner does not call a stage that has nothing to do. */
+  const run = async (name: string, usual: ReadonlyArray<string>, status = "running"): Promise<End> => {
+    const lines = job.lines?.[name] ?? usual
+    if (lines.length === 0 && job.verbatim?.[name] === undefined) return { kind: "ok" }
     const exported = Object.entries(variables(status)).map(([key, value]) => `export ${key}=${quote(value)}`)
-    const body = [...exported, ...fileVariables(), ...(job.lines?.[name] ?? lines)].join("\n")
+    const body = [...exported, ...fileVariables(), ...lines].join("\n")
     const script = job.verbatim?.[name] ?? wrap(body)
     const scriptFolder = mkdtempSync(`${folder}/script`)
     const path = `${scriptFolder}/script`
@@ -191,7 +197,9 @@ const play = async (job: Job): Promise<Result> => {
     const { args, ...rest } = runner.run
     const { end } = await call(name, { ...rest, args: [...args, path, name] }, status)
     const tried = stages.filter((stage) => stage.name === name).length
-    return end.kind === "script_failure" && tried < (job.tries?.[name] ?? 1) ? await run(name, lines, status) : end
+    if (end.kind !== "script_failure" || tried >= (job.tries?.[name] ?? 1)) return end
+    if (name === "get_sources") await run("clear_worktree", ["true"])
+    return await run(name, usual, status)
   }
 
   /** As the runner writes them: their content beside the project, the variable the path. */
@@ -217,43 +225,59 @@ const play = async (job: Job): Promise<Result> => {
     ...lines
   ]
   const cacheFile = () => `${given.cache_dir ?? runner.cacheDir}/group/project/key/cache.tar`
-  const cached = (lines: ReadonlyArray<string>) => (job.cache === undefined ? ["true"] : inProject(lines))
+  const cached = (lines: ReadonlyArray<string>) => (job.cache === undefined ? [] : inProject(lines))
   const archive = () =>
     cached([
       `mkdir -p ${quote(cacheFile().replace(/\/[^/]*$/, ""))}`,
       `tar -cf ${quote(cacheFile())} ${(job.cache ?? []).map(quote).join(" ")}`
     ])
 
-  /** Everything between prepare and cleanup. What fails first is the job's verdict. */
+  /**
+   * Everything between prepare and cleanup, in the order of common/build.go. What fails first is the job's verdict. A job
+   * that is being cancelled (`canceling`) goes on after its script alone; elsewhere it is cancelled at once.
+   */
   const stagesOfJob = async (): Promise<End> => {
-    const first = await inTurn([
-      () => run("prepare_script", ['echo "Running on $(cat /proc/sys/kernel/hostname)"']),
+    const prepared = await run("prepare_script", ['echo "Running on $(cat /proc/sys/kernel/hostname)"'])
+    if (prepared.kind !== "ok") return prepared
+    const fetched = await inTurn([
       () => run("get_sources", job.withoutSources === true ? ["true"] : sources()),
       () => run("restore_cache", cached([`[ ! -f ${quote(cacheFile())} ] || tar -xf ${quote(cacheFile())}`])),
-      () => run("download_artifacts", ["true"]),
-      () => run("build_script", inProject(job.script))
+      () => run("download_artifacts", [])
     ])
-    if (cancelled && job.cancel?.kind === "canceled") return first
-    const status = cancelled ? "canceled" : first.kind === "ok" ? "success" : "failed"
-    // Whatever it ends with, it changes nothing.
-    if (job.afterScript !== undefined) await run("after_script", inProject(job.afterScript), status)
-    const last =
-      first.kind === "ok"
-        ? await inTurn([
-            () => run("archive_cache", archive(), status),
-            () => run("upload_artifacts_on_success", ["true"], status)
-          ])
-        : first
-    if (first.kind !== "ok") {
-      await run("archive_cache_on_failure", ["true"], status)
-      await run("upload_artifacts_on_failure", ["true"], status)
+    if (cancelled) return fetched
+    let ended = fetched
+    if (fetched.kind === "ok") {
+      ended = await inTurn([
+        ...(job.extraStages ?? []).map((name) => () => run(name, ["true"])),
+        () => run("build_script", inProject(job.script))
+      ])
+      if (cancelled && job.cancel?.kind === "canceled") return ended
+      const status = cancelled ? "canceled" : ended.kind === "ok" ? "success" : "failed"
+      if (job.afterScript !== undefined) {
+        const after = await run("after_script", inProject(job.afterScript), status)
+        if (after.kind === "cancelled") return after
+        if (ended.kind === "ok" && job.variables?.["AFTER_SCRIPT_IGNORE_ERRORS"] === "false") ended = after
+      }
     }
-    await run(
-      "cleanup_file_variables",
-      Object.keys(job.fileVariables ?? {}).map((key) => `rm -f ${quote(`${projectDir()}.tmp/${key}`)}`),
-      status
-    )
-    return last
+    const isFine = ended.kind === "ok"
+    const status = cancelled ? "canceled" : isFine ? "success" : "failed"
+    const last: Array<End> = [ended]
+    for (const [name, lines] of isFine
+      ? ([
+          ["archive_cache", archive()],
+          ["upload_artifacts_on_success", []]
+        ] as const)
+      : ([
+          ["archive_cache_on_failure", []],
+          ["upload_artifacts_on_failure", []]
+        ] as const)) {
+      const found = await run(name, lines, status)
+      if (found.kind === "cancelled") return found
+      last.push(found)
+    }
+    const files = Object.keys(job.fileVariables ?? {}).map((key) => `rm -f ${quote(`${projectDir()}.tmp/${key}`)}`)
+    await run("cleanup_file_variables", ["true", ...files], status)
+    return last.find(({ kind }) => kind !== "ok") ?? { kind: "ok" }
   }
 
   let end: End = { kind: "ok" }
@@ -284,6 +308,8 @@ const play = async (job: Job): Promise<Result> => {
 }
 
 const keptCharacters = 2 ** 20
+/** The end of it; cut now and then, and not for every piece. */
+const lastOf = (text: string): string => (text.length > 4 * keptCharacters ? text.slice(-keptCharacters) : text)
 
 /** A script as the runner writes it: an eval in a subshell, TERM answered with exit 1, standard input from nowhere. */
 const wrap = (body: string): string =>

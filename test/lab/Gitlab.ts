@@ -31,6 +31,13 @@ export const play = async (
   return JSON.parse(stdout)
 }
 
+/** A configuration in a file of the host's, for a test's own use: as the environment that names it. */
+export const configured = async (on: State, name: string, text: string) => {
+  const file = `${on.root}-${name}.yaml`
+  await succeeds(on.host.run(["/bin/sh", "-c", 'cat >"$0"', file], { input: text }))
+  return { REDD_CONFIG: file }
+}
+
 /** One job after the other. */
 export const playOne = async (on: State, job: Job, options: Parameters<typeof play>[2] = {}): Promise<Result> => {
   const [[result] = []] = await play(on, [[job]], options)

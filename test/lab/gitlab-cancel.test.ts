@@ -1,6 +1,6 @@
 /** Jobs that end before their time: cancelled in every stage, killed, forgotten, kept. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { type Job, makeRepository, play, playOne, stageOf } from "./Gitlab.ts"
+import { configured, type Job, makeRepository, play, playOne, stageOf } from "./Gitlab.ts"
 import { fullSuite, lab, left, type State, state, succeeds } from "./Lab.ts"
 
 let here: State
@@ -12,14 +12,10 @@ afterAll(async () => assert.deepStrictEqual(await left(here), []))
 
 let jobs = 2000
 const job = (...script: ReadonlyArray<string>) => ({ id: jobs++, script, withoutSources: true })
-const stages = ["prepare_script", "get_sources", "restore_cache", "download_artifacts", "build_script"]
-/** The configuration in a file of the host's, for a test's own use. */
-const configured = async (name: string, text: string) => {
-  const file = `${here.root}-${name}.yaml`
-  await succeeds(here.host.run(["/bin/sh", "-c", 'cat >"$0"', file], { input: text }))
-  return { REDD_CONFIG: file }
-}
-
+const stages =
+  "prepare_script get_sources restore_cache download_artifacts build_script after_script archive_cache upload_artifacts_on_success cleanup_file_variables".split(
+    " "
+  )
 const hanging = (stage: string, kind: "canceled" | "canceling"): Job => ({
   ...job("true"),
   lines: { [stage]: ["echo hanging; sleep 600 & wait; sleep 600"] },
@@ -29,6 +25,7 @@ const hanging = (stage: string, kind: "canceled" | "canceling"): Job => ({
 
 interface Row {
   readonly id: string
+  readonly machine: string
   readonly keptUntil?: string
   readonly expires?: string
 }
@@ -36,8 +33,15 @@ const rows = async (): Promise<ReadonlyArray<Row>> => JSON.parse((await here.red
 const collected = async (): Promise<ReadonlyArray<{ readonly id: string; readonly reason: string }>> =>
   JSON.parse((await succeeds(here.redd("gc", "--json"))).stdout).released
 /** As if that moment had come. */
-const pass = (key: string) =>
-  succeeds(here.host.run(["/bin/sh", "-c", `sed -i 's/"${key}":[0-9]*/"${key}":1/' "$0"/records/*.json`, here.root]))
+const pass = () =>
+  succeeds(
+    here.host.run([
+      "/bin/sh",
+      "-c",
+      `sed -i -E 's/"(keptUntilMs|expiresMs)":[0-9]*/"\\1":1/g' "$0"/records/*.json`,
+      here.root
+    ])
+  )
 
 describe("a cancelled job", () => {
   it.each(["canceled", "canceling"] as const)("in each stage leaves nothing: %s", async (kind) => {
@@ -49,7 +53,11 @@ describe("a cancelled job", () => {
       assert.deepInclude(ended, { code: 2 }, stage)
       assert.isUndefined(ended.file)
       assert.include(ended.stderr, "GitLab ended this stage")
-      assert.strictEqual(result.log.includes("after: canceled"), kind === "canceling", stage)
+      assert.strictEqual(
+        result.log.includes("after: canceled"),
+        kind === "canceling" && stage === "build_script",
+        stage
+      )
       assert.strictEqual(stageOf(result, "cleanup").code, 0)
     }
     assert.deepStrictEqual(await left(here), [])
@@ -65,6 +73,8 @@ describe("a cancelled job", () => {
         result.stages.map(({ name }) => name),
         ["config", "prepare", "cleanup"]
       )
+      assert.deepInclude(stageOf(result, "prepare"), { code: 2 })
+      assert.include(stageOf(result, "prepare").stderr, "GitLab ended this stage before the machine was ready")
       assert.deepInclude(stageOf(result, "cleanup"), { code: 0, stderr: "" })
       assert.deepStrictEqual(await left(here), [])
     }
@@ -80,7 +90,7 @@ describe("a cancelled job", () => {
   })
 
   it("that ignores SIGTERM is killed after its grace", async () => {
-    const environment = await configured("short", "grace: 500ms\n")
+    const environment = await configured(here, "short", "grace: 500ms\n")
     const script = `trap '' TERM; echo hanging; setsid sh -c 'trap "" TERM; sleep 600' & sleep 600`
     const cancel = { stage: "build_script", kind: "canceled", says: "hanging" } as const
     const result = await playOne(here, { ...job(script), cancel }, { environment })
@@ -89,7 +99,7 @@ describe("a cancelled job", () => {
   })
 
   it("whose driver is killed with SIGKILL leaves nothing after cleanup", async () => {
-    const environment = await configured("long", "grace: 10m\n")
+    const environment = await configured(here, "long", "grace: 10m\n")
     const { stdout } = await succeeds(here.reddWith({ environment }, "gitlab", "toml", "--default-image", "git"))
     const toml = stdout.replace(/graceful_kill_timeout = \d+/, "graceful_kill_timeout = 1")
     const cancel = { stage: "build_script", kind: "canceled", says: "hanging" } as const
@@ -107,7 +117,7 @@ describe("a cancelled job", () => {
 describe("prepare", () => {
   it("that takes longer than it may is ended, tried again twice, and leaves nothing", async () => {
     const { stdout } = await succeeds(here.redd("gitlab", "toml", "--default-image", "trixie"))
-    const toml = stdout.replace("prepare_exec_timeout = 600", "prepare_exec_timeout = 0.3")
+    const toml = stdout.replace("prepare_exec_timeout = 600", "prepare_exec_timeout = 0.1")
     const result = await playOne(here, job("true"), { toml })
     assert.deepStrictEqual(result.verdict, { kind: "system_failure" })
     assert.strictEqual(result.stages.filter(({ name }) => name === "prepare").length, 3)
@@ -124,7 +134,7 @@ describe("prepare", () => {
 
 describe("a machine that outlives its job", () => {
   it("is kept when it failed and may be, said how to enter, and is gc's after its time", async () => {
-    const environment = await configured("keep", "gitlab: { keep: on-failure, keep-for: 30m }\n")
+    const environment = await configured(here, "keep", "gitlab: { keep: on-failure, keep-for: 30m }\n")
     const variables = { REDD_KEEP: "on-failure" }
     const [results = []] = await play(
       here,
@@ -141,17 +151,17 @@ describe("a machine that outlives its job", () => {
     assert.deepStrictEqual(fine?.verdict, { kind: "success" })
     const [row, ...others] = await rows()
     assert.deepStrictEqual(others, [])
-    assert.include(failed?.log, `redd shell --id ${row?.id}`)
+    assert.include(failed?.log, `redd shell --root ${here.root} --id ${row?.id}`)
     assert.isString(row?.keptUntil)
     await succeeds(here.redd("exec", "--id", row?.id ?? "", "--", "test", "-e", "/srv/evidence"))
     assert.deepStrictEqual(await collected(), [])
-    await pass("keptUntilMs")
+    await pass()
     assert.deepStrictEqual(await collected(), [{ id: row?.id ?? "", reason: "expired" }])
     assert.deepStrictEqual(await left(here), [])
   })
 
   it("is not kept where that is not allowed, where nobody asked, or where a second try went well", async () => {
-    const environment = await configured("keep", "gitlab: { keep: on-failure }\n")
+    const environment = await configured(here, "keep", "gitlab: { keep: on-failure }\n")
     const variables = { REDD_KEEP: "on-failure" }
     const refused = await playOne(here, { ...job("exit 4"), variables })
     assert.include(refused.log, "does not allow")
@@ -172,7 +182,7 @@ describe("a machine that outlives its job", () => {
     const [row] = await rows()
     assert.approximately((Date.parse(row?.expires ?? "") - Date.now()) / 60_000, 70, 2)
     assert.deepStrictEqual(await collected(), [])
-    await pass("expiresMs")
+    await pass()
     assert.deepStrictEqual(
       (await collected()).map(({ reason }) => reason),
       ["expired"]
@@ -193,10 +203,10 @@ describe("cleanup", () => {
   it("that cannot remove all of it says what is left, and fails nothing", async () => {
     const one = { ...job("true"), withoutCleanup: true }
     await playOne(here, one)
-    const [row] = await (async () => JSON.parse((await here.redd("list", "--json")).stdout))()
-    const folder = `${here.root}/machines/${row.machine}`
+    const [row] = await rows()
+    const folder = `${here.root}/machines/${row?.machine}`
     await succeeds(here.host.run(["/bin/sh", "-c", `mkdir ${folder}/busy && mount -t tmpfs none ${folder}/busy`]))
-    const environment = { REDD_GITLAB_ID: row.id }
+    const environment = { REDD_GITLAB_ID: row?.id ?? "" }
     const { stderr } = await succeeds(here.reddWith({ environment }, "gitlab", "cleanup"))
     assert.include(stderr, "redd gc")
     await succeeds(here.host.run(["umount", `${folder}/busy`]))

@@ -25,6 +25,7 @@ const Jobs = Schema.Record(
 const plain = (line: string): string =>
   line
     .replaceAll(/(btrfs|overlay|reflink|copy) backend/g, "a backend")
+    .replace(/\(\d{17}\)/, "(a generation)")
     .replace(/[\d.]+ (minutes?|hours?|days?|s)\b/, "some time")
 
 describe("the guide to GitLab", () => {

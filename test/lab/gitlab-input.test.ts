@@ -1,7 +1,7 @@
 /** What a job, a runner or a person may give the executor that makes no sense, and what a script may do. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { play, playOne, type Result, stageOf } from "./Gitlab.ts"
-import { fullSuite, lab, left, peakOf, type State, state, succeeds } from "./Lab.ts"
+import { configured, play, playOne, type Result, stageOf } from "./Gitlab.ts"
+import { fullSuite, lab, left, peakOf, type State, state, succeeds, tinyImage } from "./Lab.ts"
 
 let here: State
 beforeAll(() => {
@@ -13,12 +13,6 @@ let jobs = 3000
 const job = (...script: ReadonlyArray<string>) => ({ id: jobs++, script, withoutSources: true, image: "trixie" })
 const triesOf = (result: Result) => result.stages.filter(({ name }) => name === "config" || name === "prepare").length
 
-const configured = async (name: string, text: string) => {
-  const file = `${here.root}-${name}.yaml`
-  await succeeds(here.host.run(["/bin/sh", "-c", 'cat >"$0"', file], { input: text }))
-  return { REDD_CONFIG: file }
-}
-
 describe("image:", () => {
   it.each(["../../etc", "no-such", "trixie\nx", "x".repeat(10_000), "--help", "$(reboot)"])(
     "%j fits nothing: a system failure that lists what there is",
@@ -26,7 +20,7 @@ describe("image:", () => {
       const result = await playOne(here, { ...job("true"), image })
       assert.deepStrictEqual(result.verdict, { kind: "system_failure" })
       const { stderr } = stageOf(result, "prepare")
-      assert.match(stderr, /^redd: There is no image ".{1,101}"\.\nhint: images here: bare, git, trixie\n$/)
+      assert.match(stderr, /^redd: There is no image ".{1,101}"\.\nhint: images here: bare, git,( tiny,)? trixie\n$/)
     }
   )
 
@@ -44,7 +38,7 @@ describe("image:", () => {
   })
 
   it("may have variables in it, and a map in the configuration goes first", async () => {
-    const environment = await configured("map", 'gitlab: { images: { "company/*": trixie } }\n')
+    const environment = await configured(here, "map", 'gitlab: { images: { "company/*": trixie } }\n')
     const image = "company/$NAME:latest"
     const result = await playOne(here, { ...job("true"), image, variables: { NAME: "thing" } }, { environment })
     assert.include(result.log, `redd: image trixie, `)
@@ -52,7 +46,7 @@ describe("image:", () => {
   })
 
   it("that is not allowed is the job's failure, once, whatever its variables say", async () => {
-    const environment = await configured("allowed", 'gitlab: { allowed: ["git", "debian:*"] }\n')
+    const environment = await configured(here, "allowed", 'gitlab: { allowed: ["git", "debian:*"] }\n')
     const [results = []] = await play(
       here,
       [
@@ -105,6 +99,7 @@ describe("variables", () => {
 
   it("that ask for more than there is get what there is, and are told", async () => {
     const environment = await configured(
+      here,
       "most",
       "limits: { memory: 256M }\ngitlab: { network: none, most: { memory: 512M } }\n"
     )
@@ -124,6 +119,31 @@ describe("variables", () => {
 })
 
 describe("a runner's own files", () => {
+  it("a configuration that is wrong is a system failure of every stage, and cleanup says so", async () => {
+    const environment = { ...(await configured(here, "wrong", "grace: soon\n")), REDD_GITLAB_ID: "x" }
+    for (const [stage, code] of [
+      ["config", 2],
+      ["prepare", 2],
+      ["run", 2],
+      ["cleanup", 0]
+    ] as const) {
+      const words = stage === "run" ? ["run", "/etc/hostname", "x"] : [stage]
+      const outcome = await here.reddWith({ environment }, "gitlab", ...words)
+      assert.strictEqual(outcome.code, code, stage)
+      assert.include(outcome.stderr, "The configuration is not valid")
+    }
+    assert.strictEqual((await here.redd("gitlab", "prepare", "--bogus")).code, 2)
+    assert.strictEqual((await here.redd("run", "--id", "gitlab", "--bogus")).code, 125)
+  })
+
+  it("a shell that the configuration names and the image lacks is a system failure", async () => {
+    const environment = await configured(here, "shell", "gitlab: { shell: bash }\n")
+    await tinyImage(here)
+    const result = await playOne(here, { ...job("true"), image: "tiny" }, { environment })
+    assert.deepStrictEqual(result.verdict, { kind: "system_failure" })
+    assert.include(result.log, 'Image "tiny" has no bash')
+  })
+
   it.each([
     ["malformed", "{", "is not JSON"],
     ["empty", "", "is not JSON"],
@@ -202,7 +222,8 @@ describe("a script that", () => {
     const peakKb = await peakOf("gitlab run", played)
     const result = await played
     assert.deepStrictEqual(result.verdict, { kind: "success" })
-    assert.isTrue(result.log.endsWith("\nprinted\n"))
-    assert.isBelow(peakKb, 400_000)
+    assert.isTrue(stageOf(result, "build_script").stdout.endsWith("\nprinted\n"))
+    assert.strictEqual(stageOf(result, "build_script").characters, 500 * 2 ** 20 + "\nprinted\n".length)
+    assert.isBelow(peakKb, 250_000)
   })
 })

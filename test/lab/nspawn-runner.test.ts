@@ -89,8 +89,24 @@ describe("a runner whose config.toml names nspawn-runner", () => {
 })
 
 describe("nspawn-runner's commands", () => {
-  it("chroot-list names the images, one on a line", async () => {
-    assert.strictEqual((await succeeds(nspawnRunner("chroot-list"))).stdout, "trixie\n")
+  it("chroot-list names the images, and those that have a playbook alone, with their paths", async () => {
+    const lines = ["rolling", "stable", "trixie"].map((name) => `${name} /var/lib/nspawn-runner/${name}\n`)
+    assert.strictEqual((await succeeds(nspawnRunner("chroot-list"))).stdout, lines.join(""))
+  })
+
+  it("finds its images though a redd was there first", async () => {
+    await succeeds(here.host.run(["rm", `${inner.root}/images`]))
+    await succeeds(here.redd("gc", "--root", inner.root))
+    await succeeds(here.host.run(["test", "-d", `${inner.root}/images`, "-a", "!", "-L", `${inner.root}/images`]))
+    const lists = await Promise.all([1, 2, 3, 4].map(() => nspawnRunner("chroot-list")))
+    for (const list of lists) assert.include((await succeeds(Promise.resolve(list))).stdout, "trixie ")
+  })
+
+  it("--ram-disk keeps in RAM what machines write", async () => {
+    await succeeds(nspawnRunner("--ram-disk", "prepare", "--id", "ram", "trixie"))
+    const [row] = JSON.parse((await succeeds(here.redd("list", "--root", inner.root, "--json"))).stdout)
+    assert.strictEqual(row.backend, "tmpfs")
+    await succeeds(nspawnRunner("cleanup", "--id", "ram"))
   })
 
   it("prepare, run and cleanup take an id, and cleanup twice does no harm", async () => {

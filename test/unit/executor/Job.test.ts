@@ -43,6 +43,16 @@ describe("the machine's id", () => {
       at("https://a.example/x.git"),
       at("https://b.example/x.git"),
       at("https://a.example:8443/x.git"),
+      job({
+        ...response,
+        git_info: { repo_url: "https://a.example/one/g/p.git" },
+        job_info: { project_full_path: "g/p" }
+      }).id,
+      job({
+        ...response,
+        git_info: { repo_url: "https://a.example/two/g/p.git" },
+        job_info: { project_full_path: "g/p" }
+      }).id,
       job({ ...response, id: 13 }).id,
       job(response).id,
       job(response, { CI_RUNNER_ID: "8" }).id
@@ -101,7 +111,7 @@ describe("what else a job response says", () => {
     assert.deepStrictEqual(protectedOne.cache, ["gitlab.example.com", "5", "protected"])
   })
   it("an older runner's has less, and that is enough", () => {
-    assert.deepInclude(job({ id: 1 }), { services: [], timeoutSeconds: undefined, isTrusted: true })
+    assert.deepInclude(job({ id: 1 }), { services: [], timeoutSeconds: 7200, isTrusted: true })
   })
   it("services and the time-out", () => {
     assert.deepInclude(job(response), { services: ["postgres:16"], timeoutSeconds: 3600 })

@@ -67,6 +67,8 @@ describe("a wish that makes no sense", () => {
   it.each([
     ["REDD_MEMORY", "much"],
     ["REDD_MEMORY", "-1"],
+    ["REDD_MEMORY", "512"],
+    ["REDD_CPUS", "0.001"],
     ["REDD_CPUS", "0"],
     ["REDD_CPUS", "1e9"],
     ["REDD_TMP_SIZE", "1G\n--bind=/"],

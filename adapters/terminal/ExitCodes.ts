@@ -1,6 +1,6 @@
 /** The exit code that each failure of Redd's own has: the one table. */
 import * as Predicate from "effect/Predicate"
-import { exitCodes } from "../terminal/Paragraph.ts"
+import { exitCodes } from "./Paragraph.ts"
 
 /** Everything that is not here is 125: Redd failed. */
 const byTag: Readonly<Record<string, number>> = {
