@@ -196,6 +196,12 @@ describe("a disk that gives way", () => {
       const { code, stderr } = await on.script("full", "cat /dev/zero >/tmp/a 2>/dev/null; cat /dev/zero >/tmp/b")
       assert.notStrictEqual(code, 0)
       assert.include(stderr, `redd: the machine's disk is full (the file system of ${on.root})`)
+      // To GitLab that is not the job's failure.
+      await shell("echo 'exit 3' >/run/fails")
+      const stage = { environment: { REDD_GITLAB_ID: "full" } }
+      const verdict = await on.reddWith(stage, "gitlab", "run", "/run/fails", "build_script")
+      assert.strictEqual(verdict.code, 2)
+      assert.include(verdict.stderr, "disk is full")
       // And what the machine's users may not take.
       await here.host.run(["/bin/sh", "-c", 'cat /dev/zero >"$1/fill"; echo x >"$1/more"', "sh", on.root])
       const refused = await make("next")
