@@ -20,7 +20,12 @@ const packages = {
   "mkfs.ext4": "e2fsprogs",
   "qemu-system-x86_64": "qemu-system-x86",
   mount: "mount",
-  pgrep: "procps"
+  pgrep: "procps",
+  debootstrap: "debootstrap",
+  curl: "curl",
+  xz: "xz-utils",
+  zstd: "zstd",
+  bzip2: "bzip2"
 }
 const scripts = {
   demo: "scripts/demo.mjs",

@@ -1,4 +1,5 @@
 /** The generic front: every command that any CI, hook or Makefile uses. */
+import { apply } from "./Apply.ts"
 import { copyIn, copyOut } from "./Copy.ts"
 import { doctor } from "./Doctor.ts"
 import { exec } from "./Exec.ts"
@@ -22,5 +23,6 @@ export const commands = [
   gc,
   doctor,
   image,
+  apply,
   setup
 ] as const

@@ -1,5 +1,6 @@
 /** The flags that several commands share, and the state folder that they all work on. */
 import * as Config from "effect/Config"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Command from "effect/cli/Command"
@@ -33,6 +34,11 @@ export const duration = (name: string) =>
       (text) => `"${text}" is not a duration; write for example --${name} 90s or --${name} 5m`
     )
   )
+
+export const playbookTimeout = duration("timeout").pipe(
+  Flag.withDescription("How long a playbook may take (2h)"),
+  Flag.withDefault(Duration.hours(2))
+)
 
 /** `NAME=value`, as often as wanted. */
 export const environment = (description: string) =>

@@ -3,9 +3,9 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import { Files, GcTimer, Host, Pool, Quantity, Units } from "../../src/index.ts"
+import { Files, Host, Pool, Quantity, Timers, Units } from "../../src/index.ts"
 import { Invocation } from "../terminal/Invocation.ts"
-import { configuration } from "../terminal/Redd.ts"
+import { configuration, redd } from "../terminal/Redd.ts"
 import * as Say from "../terminal/Say.ts"
 
 export const setup = Command.make(
@@ -17,7 +17,9 @@ export const setup = Command.make(
       Flag.optional
     ),
     systemd: Flag.Boolean("systemd").pipe(
-      Flag.withDescription("Install units that run redd gc every 15 minutes, and after a boot"),
+      Flag.withDescription(
+        "Install units that run redd gc every 15 minutes and after a boot, and redd apply every night"
+      ),
       Flag.withDefault(false)
     ),
     path: Flag.String("path").pipe(
@@ -34,7 +36,10 @@ export const setup = Command.make(
       const { root } = yield* configuration
       const { systemd } = yield* Host.read
       const { program } = yield* Invocation
-      const units = GcTimer.gcUnits(program, root)
+      // Definitions are the configuration's: another state folder, named for this once, is not theirs to fill.
+      const isOther = Option.isSome((yield* redd).root)
+      const maintenance = isOther && !flags.remove ? [] : Timers.maintenanceUnits(program, root)
+      const units = [...Timers.gcUnits(program, root), ...maintenance]
       if (flags.systemd && !systemd) {
         return yield* new Pool.PoolRefused({
           reason: "PID 1 of this host is not systemd, which would run the units",
@@ -44,8 +49,8 @@ export const setup = Command.make(
       if (flags.remove) {
         if (systemd) {
           const outcome = yield* Units.uninstall(units.map(({ name }) => name))
-          if (outcome === "removed") yield* Say.note(`redd: the timer for redd gc is removed`)
-          else if (flags.systemd) yield* Say.note(`redd: there is no timer for redd gc`)
+          if (outcome === "removed") yield* Say.note(`redd: the timers for redd gc and redd apply are removed`)
+          else if (flags.systemd) yield* Say.note(`redd: there are no timers for redd gc and redd apply`)
         }
         if (flags.systemd) return
         const machines = (yield* Files.list(`${root}/records`)).filter((name) => name.endsWith(".json")).length
@@ -63,7 +68,7 @@ export const setup = Command.make(
       if (flags.systemd) {
         const outcome = yield* Units.install(units)
         yield* Say.note(
-          `redd: ${units.map(({ name }) => name).join(" and ")} ${outcome === "installed" ? "are installed" : "are installed already"}`
+          `redd: ${new Intl.ListFormat("en").format(units.map(({ name }) => name))} ${outcome === "installed" ? "are installed" : "are installed already"}`
         )
         if (Option.isNone(flags.pool)) return
       }

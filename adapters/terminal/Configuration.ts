@@ -4,9 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as SchemaIssue from "effect/SchemaIssue"
-import { isNode, LineCounter, parseDocument } from "yaml"
-import { Files, MachineRecord, Quantity } from "../../src/index.ts"
+import { Files, MachineRecord, Quantity, Yaml } from "../../src/index.ts"
 import * as Defaults from "./Defaults.ts"
 
 /** The configuration cannot be used. */
@@ -42,6 +40,32 @@ const Folder = Schema.String.pipe(
   Schema.check(Schema.isPattern(/^(\/[A-Za-z0-9._+-]+)+$/, { expected: "an absolute path of plain characters" }))
 )
 
+const Limits = Schema.Struct({
+  memory: Schema.optionalKey(Size),
+  cpus: Schema.optionalKey(Positive),
+  tasks: Schema.optionalKey(Positive),
+  reserve: Schema.optionalKey(Size),
+  boots: Schema.optionalKey(PositiveInt)
+})
+
+const Most = Schema.Struct({
+  memory: Schema.optionalKey(Size),
+  cpus: Schema.optionalKey(Positive),
+  "tmp-size": Schema.optionalKey(Size)
+})
+
+const GitlabSection = Schema.Struct({
+  images: Schema.optionalKey(Schema.Record(Schema.String, MachineRecord.ImageName)),
+  allowed: Schema.optionalKey(Schema.Array(Schema.String)),
+  keep: Schema.optionalKey(Keep),
+  "keep-for": Schema.optionalKey(Period),
+  network: Schema.optionalKey(MachineRecord.Network),
+  shell: Schema.optionalKey(Schema.Literals(["bash", "sh"])),
+  "builds-dir": Schema.optionalKey(Folder),
+  "cache-dir": Schema.optionalKey(Folder),
+  most: Schema.optionalKey(Most)
+})
+
 const File = Schema.Struct({
   root: Schema.optionalKey(Schema.String),
   images: Schema.optionalKey(Schema.String),
@@ -49,35 +73,9 @@ const File = Schema.Struct({
   backend: Schema.optionalKey(Schema.Union([Schema.Literal("auto"), MachineRecord.BackendName])),
   engine: Schema.optionalKey(Schema.Union([Schema.Literal("auto"), MachineRecord.EngineName])),
   isolation: Schema.optionalKey(MachineRecord.Isolation),
-  limits: Schema.optionalKey(
-    Schema.Struct({
-      memory: Schema.optionalKey(Size),
-      cpus: Schema.optionalKey(Positive),
-      tasks: Schema.optionalKey(Positive),
-      reserve: Schema.optionalKey(Size),
-      boots: Schema.optionalKey(PositiveInt)
-    })
-  ),
+  limits: Schema.optionalKey(Limits),
   grace: Schema.optionalKey(Period),
-  gitlab: Schema.optionalKey(
-    Schema.Struct({
-      images: Schema.optionalKey(Schema.Record(Schema.String, MachineRecord.ImageName)),
-      allowed: Schema.optionalKey(Schema.Array(Schema.String)),
-      keep: Schema.optionalKey(Keep),
-      "keep-for": Schema.optionalKey(Period),
-      network: Schema.optionalKey(MachineRecord.Network),
-      shell: Schema.optionalKey(Schema.Literals(["bash", "sh"])),
-      "builds-dir": Schema.optionalKey(Folder),
-      "cache-dir": Schema.optionalKey(Folder),
-      most: Schema.optionalKey(
-        Schema.Struct({
-          memory: Schema.optionalKey(Size),
-          cpus: Schema.optionalKey(Positive),
-          "tmp-size": Schema.optionalKey(Size)
-        })
-      )
-    })
-  )
+  gitlab: Schema.optionalKey(GitlabSection)
 })
 
 /** What GitLab's jobs are given. */
@@ -107,6 +105,8 @@ export interface Gitlab {
 
 export interface Configuration {
   readonly root: string
+  /** The folder of the images' definitions. */
+  readonly definitions: string
   readonly defaultImage: Option.Option<string>
   readonly backend: MachineRecord.BackendName | "auto"
   readonly engine: MachineRecord.EngineName | "auto"
@@ -142,34 +142,25 @@ export const load = (file: Option.Option<string>): Effect.Effect<Configuration, 
   })
 
 /** The configuration in a text, or what is wrong with it: `file:line: key: what was expected`. */
-export const parse = (file: string, text: string): Result.Result<Configuration, ReadonlyArray<string>> => {
-  const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
-  if (document.errors.length > 0) {
-    return Result.fail(document.errors.map((error) => `${file}:${lines.linePos(error.pos[0]).line}: ${error.message}`))
-  }
-  // An alias without its anchor is found only now, and thrown.
-  const value = Result.try({ try: (): unknown => document.toJS(), catch: (cause) => [`${file}: ${String(cause)}`] })
-  if (Result.isFailure(value)) return Result.fail(value.failure)
-  const decoded = decode(value.success ?? {})
-  if (Result.isSuccess(decoded)) return Result.succeed(configuration(decoded.success))
-  const { issues } = SchemaIssue.makeFormatterStandardSchemaV1()(decoded.failure.issue)
-  return Result.fail(
-    issues.map((issue) => {
-      const keys = (issue.path ?? []).map((segment) => String(typeof segment === "object" ? segment.key : segment))
-      const node = keys.length === 0 ? document.contents : document.getIn(keys, true)
-      const at = isNode(node) && node.range ? `:${lines.linePos(node.range[0]).line}` : ""
-      return `${file}${at}: ${keys.length === 0 ? "the whole file" : keys.join(".")}: ${issue.message}`
-    })
+export const parse = (file: string, text: string): Result.Result<Configuration, ReadonlyArray<string>> =>
+  Yaml.parse(file, text).pipe(
+    Result.flatMap((parsed) => Yaml.decode(parsed, File, { otherwise: {}, keys })),
+    Result.map(configuration)
   )
-}
 
-const decode = Schema.decodeUnknownResult(File, { errors: "all", onExcessProperty: "error" })
+/** Every key that there is. */
+const keys: ReadonlyArray<string> = [
+  ...Object.keys(File.fields),
+  ...Object.keys(Limits.fields),
+  ...Object.keys(GitlabSection.fields),
+  ...Object.keys(Most.fields)
+]
 
 const configuration = (file: typeof File.Type): Configuration => {
   const memoryBytes = sizeOf(file.limits?.memory)
   return {
     root: file.root ?? Defaults.configuration.root,
+    definitions: file.images ?? Defaults.configuration.definitions,
     defaultImage: Option.fromUndefinedOr(file["default-image"]),
     backend: file.backend ?? Defaults.configuration.backend,
     engine: file.engine ?? Defaults.configuration.engine,
@@ -187,7 +178,7 @@ const configuration = (file: typeof File.Type): Configuration => {
   }
 }
 
-const gitlab = (section: NonNullable<(typeof File.Type)["gitlab"]>): Gitlab => {
+const gitlab = (section: typeof GitlabSection.Type): Gitlab => {
   const defaults = Defaults.configuration.gitlab
   return {
     images: section.images ?? defaults.images,

@@ -7,6 +7,7 @@ export const file = "/etc/redd/config.yaml"
 
 export const configuration: Configuration = {
   root: "/var/lib/redd",
+  definitions: "/etc/redd/images",
   defaultImage: Option.none(),
   backend: "auto",
   engine: "auto",

@@ -4,6 +4,7 @@ import * as Schema from "effect/Schema"
 import * as Argument from "effect/cli/Argument"
 import * as Flag from "effect/cli/Flag"
 import { ImageBuild, MachineRecord, type mmdebstrap, Text } from "../../src/index.ts"
+import { Invocation } from "./Invocation.ts"
 import * as Say from "./Say.ts"
 
 export const newName = Argument.String("name").pipe(
@@ -28,8 +29,18 @@ export const make = (name: MachineRecord.ImageName, bootstrap: ReturnType<typeof
   Effect.gen(function* () {
     const context = yield* Effect.context()
     yield* Say.note(`redd: making image ${name}: ${bootstrap.description}`)
-    const image = yield* ImageBuild.create(name, bootstrap, (text) => {
-      Effect.runForkWith(context)(Say.note(Text.printable(text).replaceAll(/^/gm, "  ")))
+    const { environment } = yield* Invocation
+    const image = yield* ImageBuild.create(name, bootstrap, {
+      progress: (text) => void Effect.runForkWith(context)(Say.note(Text.printable(text).replaceAll(/^/gm, "  "))),
+      environment: proxies(environment)
     })
     yield* Say.note(`redd: image ${image.name} is there`)
   })
+
+/** The proxy settings that we were started with, for the tools that fetch. */
+export const proxies = (environment: Readonly<Record<string, string | undefined>>): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(environment).flatMap(([name, value]) =>
+      /^(https?|ftp|no|all)_proxy$/i.test(name) && value !== undefined ? [[name, value]] : []
+    )
+  )

@@ -30,16 +30,20 @@ export const of = (record: Pick<MachineRecord, "backend">): Backend => byName[re
 /** Best first. `tmpfs` is for who asks for it: it spends memory. */
 export const preference: ReadonlyArray<Backend> = [btrfs, overlay, reflink, copy]
 
-/** The backend of this name, or with `auto` the best one that fits. */
+/** Those whose root is a tree of its own, which can become a generation. */
+export const flat: ReadonlyArray<Backend> = [btrfs, reflink, copy]
+
+/** The backend of this name, with `auto` the best one that fits, with `flat` the best of those. */
 export const choose = (
-  wanted: BackendName | "auto",
+  wanted: BackendName | "auto" | "flat",
   proposal: Proposal
 ): Effect.Effect<Backend, BackendUnfit | Lock.LockHeld | BackendError> =>
   Effect.gen(function* () {
-    for (const backend of wanted === "auto" ? preference : [byName[wanted]]) {
+    for (const backend of wanted === "auto" ? preference : wanted === "flat" ? flat : [byName[wanted]]) {
       const reason = yield* backend.unfit(proposal)
       if (Option.isNone(reason)) return backend
-      if (wanted !== "auto") return yield* new BackendUnfit({ backend: wanted, reason: reason.value })
+      if (wanted !== "auto" && wanted !== "flat")
+        return yield* new BackendUnfit({ backend: wanted, reason: reason.value })
       yield* Effect.logDebug(`backend ${backend.name} does not fit: ${reason.value}`)
     }
     return copy

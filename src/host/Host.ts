@@ -23,6 +23,11 @@ export const isRoot = (): boolean => process.getuid?.() === 0
 /** Processors that we may use. */
 export const processors = (): number => availableParallelism()
 
+/** The machine's architecture as Go and OCI images write it (GOARCH): `amd64`, `arm64`. */
+export const architecture = (): string => architectures[process.arch] ?? process.arch
+
+const architectures: Readonly<Record<string, string>> = { x64: "amd64", ia32: "386", ppc64: "ppc64le" }
+
 /** What this host is called. */
 export const name = (): string => hostname()
 

@@ -4,6 +4,7 @@
  * A tool gets a plain environment and never a shell, so what happened can be replayed from the line that is logged at
  * debug level. A failure carries everything that a person would look at: the line, how it ended, what it said last.
  */
+import { readFileSync } from "node:fs"
 import { constants } from "node:os"
 import * as NodeStream from "@effect/platform-node/NodeStream"
 import * as Context from "effect/Context"
@@ -61,8 +62,15 @@ export interface Options {
   readonly descriptors?: ReadonlyArray<number> | undefined
   /** False: without the locks under which it is run, for a tool that only waits. */
   readonly inherits?: boolean | undefined
+  /**
+   * Runs it with mounts and processes of its own (unshare(1)): whatever it mounted is gone when it ends, and whatever it
+   * started has ended, interrupted or not. What it writes on standard output counts as progress.
+   */
+  readonly enclosed?: boolean | undefined
   /** Called with each piece of the tool's standard error as it comes: progress. */
   readonly progress?: ((text: string) => void) | undefined
+  /** Called with each piece of its standard output, which is not kept then. */
+  readonly output?: ((text: string) => void) | undefined
 }
 
 /** The standard output of a tool that succeeded. Interruption ends the tool, and waits until it has ended. */
@@ -74,7 +82,9 @@ export const run = (
   Effect.andThen(Effect.logDebug(commandLine(tool, args)), Inherited).pipe(
     Effect.flatMap((inherited) =>
       Effect.callback<string, ToolError>((resume) => {
-        const child = childProcess().spawn(tool, args, {
+        const enclosed = options.enclosed === true
+        const [program, words] = enclosed ? ["unshare", [...enclosure, tool, ...args]] : [tool, args]
+        const child = childProcess().spawn(program, words, {
           cwd: options.folder,
           env: { ...plainEnvironment, ...options.environment },
           stdio: [
@@ -87,12 +97,13 @@ export const run = (
         })
         const stdout: Array<Buffer> = []
         let stderr = ""
-        child.stdout?.on("data", (chunk: Buffer) => stdout.push(chunk))
+        if (options.output === undefined) child.stdout?.on("data", (chunk: Buffer) => stdout.push(chunk))
+        else child.stdout?.setEncoding("utf8").on("data", options.output)
         child.stderr?.setEncoding("utf8").on("data", (text: string) => {
           stderr = (stderr + text).slice(-keptErrorCharacters)
           options.progress?.(text)
         })
-        child.on("error", () => resume(Effect.fail(missing(tool))))
+        child.on("error", () => resume(Effect.fail(missing(program))))
         child.on("close", (code, signal) => {
           if (code === 0) return resume(Effect.succeed(Buffer.concat(stdout).toString("utf8")))
           resume(Effect.fail(failed(tool, args, code, signal, stderr)))
@@ -100,7 +111,11 @@ export const run = (
         return Effect.callback<void>((ended) => {
           if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return ended(Effect.void)
           child.on("exit", () => ended(Effect.void))
-          child.kill("SIGKILL")
+          // The first process of an enclosure is not reaped before all others in it are (pid_namespaces(7)), and unshare
+          // waits for it: when that one is killed, the end of unshare means that nothing goes on.
+          const first = enclosed ? childrenOf(child.pid) : []
+          if (first.length === 0) child.kill("SIGKILL")
+          for (const pid of first) process.kill(pid, "SIGKILL")
         })
       })
     ),
@@ -170,9 +185,10 @@ const spawnScoped = (tool: string, args: ReadonlyArray<string>) =>
     ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
   )
 
-/** Where a tool is installed. */
+/** Where a tool is installed; one that is named by its path is there. */
 export const find = (tool: string): Effect.Effect<Option.Option<string>, PlatformError.PlatformError> =>
   Effect.gen(function* () {
+    if (tool.includes("/")) return (yield* Files.exists(tool)) ? Option.some(tool) : Option.none()
     for (const folder of plainEnvironment.PATH.split(":"))
       if (yield* Files.exists(`${folder}/${tool}`)) return Option.some(`${folder}/${tool}`)
     return Option.none()
@@ -223,6 +239,36 @@ export const startDetached = (
     Effect.withSpan(tool)
   )
 
+/**
+ * In front of a tool's own words, what encloses it. The shell stays the first process of the enclosure: most tools would not
+ * reap what others left to them.
+ */
+const enclosure: ReadonlyArray<string> = [
+  "--mount",
+  "--propagation=slave",
+  "--pid",
+  "--mount-proc",
+  "--fork",
+  "--kill-child",
+  "/bin/sh",
+  "-c",
+  '"$@" >&2; exit $?',
+  "enclosed"
+]
+
+/** The processes that a process of ours started and has not waited for (proc_pid_task(5)). */
+const childrenOf = (pid: number): ReadonlyArray<number> => {
+  try {
+    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8")
+    return text
+      .split(" ")
+      .filter((word) => word !== "")
+      .map(Number)
+  } catch {
+    return [] // It has just ended.
+  }
+}
+
 /** Loaded with the first tool: most runs of a command need none. */
 const childProcess = () => process.getBuiltinModule("node:child_process")
 
@@ -253,6 +299,10 @@ const packages: Readonly<Record<string, string>> = {
   btrfs: "btrfs-progs",
   "mkfs.btrfs": "btrfs-progs",
   chattr: "e2fsprogs",
+  xz: "xz-utils",
+  od: "coreutils",
+  sha256sum: "coreutils",
+  sha512sum: "coreutils",
   cp: "coreutils",
   mkfifo: "coreutils",
   flock: "util-linux",
@@ -262,7 +312,10 @@ const packages: Readonly<Record<string, string>> = {
   umount: "mount",
   losetup: "mount",
   nsenter: "util-linux",
+  setpriv: "util-linux",
+  unshare: "util-linux",
   machinectl: "systemd-container",
+  "ansible-playbook": "ansible-core",
   "systemd-nspawn": "systemd-container",
   "systemd-run": "systemd",
   systemctl: "systemd",

@@ -1,8 +1,9 @@
 /**
- * Images by name: each a link to one immutable generation, or a plain folder that is its own only generation.
+ * Images by name: each a link to one of its generations, or a plain folder that is its own only generation.
  *
- * A generation appears by one rename of the link, whole or not at all, and never changes afterwards. What is not yet
- * committed lies below `images/.staging`, under a lock that dies with who stages it.
+ * A generation never changes. It becomes the current one by one rename of the link, whole or not at all; older ones stay as
+ * far as the image keeps them, and as long as a machine runs on them. What is not yet committed lies below
+ * `images/.staging`, under a lock that dies with who stages it.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -73,12 +74,47 @@ export class ImageExists extends Schema.TaggedError<ImageExists>()("ImageExists"
   }
 }
 
+/** The image has no such generation. */
+export class GenerationNotFound extends Schema.TaggedError<GenerationNotFound>()("GenerationNotFound", {
+  image: Schema.String,
+  wanted: Schema.String,
+  existing: Schema.Array(Schema.String)
+}) {
+  override get message(): string {
+    return this.wanted === ""
+      ? `Image "${this.image}" has no generation before its current one.`
+      : `Image "${this.image}" has no generation "${Text.brief(this.wanted)}".`
+  }
+  get hint(): string {
+    return this.existing.length === 0
+      ? "older generations are kept from the next maintenance on"
+      : `it has ${this.existing.join(", ")}: redd image history ${this.image}`
+  }
+}
+
 export interface Image {
   readonly name: ImageName
   /** The tree, absolute. */
   readonly generation: string
   readonly createdMs: number
+  /** When the tree was made from nothing that this one goes back to. */
+  readonly bornMs: number
 }
+
+/** One version of an image. */
+export interface Generation {
+  /** When it was committed, as digits; what sorts it among the others. */
+  readonly stamp: string
+  /** The tree, absolute. */
+  readonly path: string
+  readonly createdMs: number
+  readonly current: boolean
+  /** The machines that run on it. */
+  readonly users: ReadonlyArray<string>
+}
+
+/** How many generations an image keeps where nobody says otherwise, the current one among them. */
+export const defaultKeep = 3
 
 export class Images extends Context.Service<
   Images,
@@ -93,13 +129,32 @@ export class Images extends Context.Service<
      */
     stage(name: ImageName): Effect.Effect<string, ImageInUse | Tree.TreeError, Scope.Scope>
     /**
-     * Settles a staged tree and makes it the current generation of a new image. After a power cut at any moment the
-     * image is whole or absent; once this returns, it is there.
+     * Settles a staged tree and makes it the current generation: of a `new` image, or the `next` one of an image that may
+     * be there. Of older ones, `keep` altogether stay, and those that machines run on. After a power cut or a kill at any
+     * moment the image is as it was or as it shall be; once this returns, it is that.
      */
     commit(
       name: ImageName,
-      staged: string
-    ): Effect.Effect<Image, ImageExists | Tool.ToolError | PlatformError.PlatformError>
+      staged: string,
+      options: { readonly as: "new" | "next"; readonly keep?: number | undefined; readonly bornMs?: number | undefined }
+    ): Effect.Effect<Image, ImageExists | Tree.TreeError>
+    /** Its generations, the newest first. */
+    history(name: string): Effect.Effect<ReadonlyArray<Generation>, ImageNotFound | PlatformError.PlatformError>
+    /** Makes another generation the current one: the one with this stamp, else the newest that is older. */
+    rollback(
+      name: string,
+      stamp: string | undefined
+    ): Effect.Effect<
+      Generation,
+      ImageNotFound | ImageInUse | GenerationNotFound | Tool.ToolError | PlatformError.PlatformError
+    >
+    /** The right to make or change an image, until the scope closes; machines go on being made from it. ImageInUse while another has it. */
+    change(name: ImageName): Effect.Effect<void, ImageInUse | Tool.ToolError | PlatformError.PlatformError, Scope.Scope>
+    /**
+     * Takes a tree from elsewhere in the state folder to be committed, under the lock of `change` or `stage`: until the
+     * scope closes, what is not committed by then is deleted.
+     */
+    adopt(name: ImageName, tree: string): Effect.Effect<string, Tree.TreeError, Scope.Scope>
     /**
      * The image, until the scope closes nobody else's to make, remove or change. ImageInUse while a record names it, or
      * while another has it.
@@ -122,23 +177,28 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
     const folder = `${records.root}/images`
     const stagingOf = (name: string) => `${folder}/.staging/${name}`
     const generationsOf = (name: string) => `${folder}/.generations/${name}`
+    const plainOf = (name: string) => `${generationsOf(name)}/${plainName}`
+    const nextOf = (name: string) => `${generationsOf(name)}/${nextName}`
 
     const find = Effect.fn("Images.find")(function* (name: string) {
       if (!isName(name)) return Option.none<Image>()
-      const path = `${folder}/${name}`
-      const entry = yield* Files.find(path)
-      if (Option.isNone(entry)) return Option.none<Image>()
-      const target = Option.getOrElse(yield* Files.readLink(path), () => name)
-      const generation = target.startsWith("/") ? target : `${folder}/${target}`
+      const entry = yield* Files.find(`${folder}/${name}`)
+      // None: who made a plain folder a generation was killed between its two renames.
+      const target = yield* Files.readLink(Option.isSome(entry) ? `${folder}/${name}` : nextOf(name))
+      if (Option.isNone(entry) && Option.isNone(target)) return Option.none<Image>()
+      const path = Option.getOrElse(target, () => name)
+      const generation = path.startsWith("/") ? path : `${folder}/${path}`
       const tree = yield* Files.find(generation)
-      return Option.map(
-        Option.filter(tree, (found) => found.kind === "directory"),
-        () => ({ name, generation, createdMs: entry.value.modifiedMs })
-      )
+      if (!Option.exists(tree, ({ kind }) => kind === "directory")) return Option.none<Image>()
+      const createdMs = momentOf(generation) ?? Option.getOrThrow(tree).modifiedMs
+      const born = yield* Files.readText(`${generation}${bornSuffix}`)
+      const bornMs = Number(Option.getOrElse(born, () => "")) || createdMs
+      return Option.some({ name, generation, createdMs, bornMs })
     })
 
     const list = Effect.gen(function* () {
-      const found = yield* Effect.forEach(yield* Files.list(folder), find)
+      const names = new Set([...(yield* Files.list(folder)), ...(yield* Files.list(`${folder}/.generations`))])
+      const found = yield* Effect.forEach([...names].sort(), find)
       return found.flatMap(Option.toArray)
     })
 
@@ -159,21 +219,103 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
         )
       )
 
-    /** Deletes what no link and no record leads to. Under the lock: a commit under way has its generation before its link. */
-    const sweepHeld = (name: string, dryRun = false) =>
+    const history = Effect.fn("Images.history")(function* (name: string) {
+      const image = yield* get(name)
+      const all = yield* records.list
+      const usersOf = (path: string) =>
+        all.flatMap((listed) =>
+          listed._tag === "Record" && listed.record.generation === path ? [listed.record.id] : []
+        )
+      const older = (yield* Files.list(generationsOf(name)))
+        .filter((stamp) => isStamp(stamp))
+        .map((stamp) => `${generationsOf(name)}/${stamp}`)
+        .filter((path) => path !== image.generation)
+      return [image.generation, ...older]
+        .map((path) => ({
+          stamp: path.slice(path.lastIndexOf("/") + 1),
+          path,
+          createdMs: momentOf(path) ?? image.createdMs,
+          current: path === image.generation,
+          users: usersOf(path)
+        }))
+        .sort((one, other) => other.createdMs - one.createdMs)
+    })
+
+    /** What of an image's generations goes: beyond those it keeps, and none that a machine is on, or may be. */
+    const surplus = (name: string) =>
       Effect.gen(function* () {
         const current = yield* find(name)
-        const used = (yield* records.list).flatMap((listed) =>
-          listed._tag === "Record" ? [listed.record.generation] : []
+        const all = yield* records.list
+        // Whatever a record that cannot be read names, it is still under its machine.
+        if (all.some((listed) => listed._tag === "Unreadable")) return []
+        const used = new Set(all.flatMap((listed) => (listed._tag === "Record" ? [listed.record.generation] : [])))
+        const entries = yield* Files.list(generationsOf(name))
+        const stamps = entries.filter(isStamp).sort().reverse()
+        const others = stamps.filter(
+          (stamp) => `${generationsOf(name)}/${stamp}` !== Option.getOrUndefined(current)?.generation
         )
-        const kept = new Set([...used, ...Option.toArray(current).map((image) => image.generation)])
-        const generations = (yield* Files.list(generationsOf(name))).map((each) => `${generationsOf(name)}/${each}`)
-        const swept = generations.filter((path) => !kept.has(path))
+        const keep = Option.isNone(current) ? 0 : yield* keepOf(name)
+        const kept = new Set(others.slice(0, Math.max(0, keep - 1)))
+        const plain = yield* Files.readText(plainOf(name))
+        if (used.has(`${folder}/${name}`)) kept.add(Option.getOrElse(plain, () => ""))
+        return entries
+          .filter((entry) => {
+            if (beside.has(entry)) return false
+            const tree = entry.endsWith(bornSuffix) ? entry.slice(0, -bornSuffix.length) : entry
+            const path = `${generationsOf(name)}/${tree}`
+            return !kept.has(tree) && !used.has(path) && path !== Option.getOrUndefined(current)?.generation
+          })
+          .map((entry) => `${generationsOf(name)}/${entry}`)
+      })
+
+    const keepOf = (name: string) =>
+      Effect.gen(function* () {
+        const text = yield* Files.readText(`${generationsOf(name)}/${keepName}`)
+        const keep = Math.max(1, Number(Option.getOrElse(text, () => "")) || defaultKeep)
+        const link = yield* Files.find(`${folder}/${name}`)
+        const now = yield* Clock.currentTimeMillis
+        // Who prepares a machine has looked up the generation, and has not said so yet.
+        const isFresh = Option.exists(link, ({ modifiedMs }) => modifiedMs > now - graceMs)
+        return isFresh ? Math.max(2, keep) : keep
+      })
+
+    /** Deletes what is surplus, and what is staged. Under the lock: a commit under way has its generation before its link. */
+    const sweepHeld = (name: string, dryRun = false) =>
+      Effect.gen(function* () {
+        const swept = [...(yield* surplus(name))]
         if (yield* Files.exists(stagingOf(name))) swept.push(stagingOf(name))
         if (dryRun) return swept
         yield* Effect.forEach(swept, Tree.remove, { discard: true })
-        if (generations.every((path) => swept.includes(path))) yield* Files.removeFolder(generationsOf(name))
+        if (Option.isNone(yield* find(name))) {
+          const left = yield* Files.list(generationsOf(name))
+          if (left.every((entry) => beside.has(entry))) yield* Tree.remove(generationsOf(name))
+        }
         return swept
+      })
+
+    /**
+     * Makes a generation the current one, by one rename of a link. A plain folder stands where the link belongs, once: it
+     * becomes an older generation, and `next` says for that instant what the image is.
+     */
+    const switchTo = (name: ImageName, stamp: string) =>
+      Effect.gen(function* () {
+        const path = `${folder}/${name}`
+        const target = `.generations/${name}/${stamp}`
+        const fresh = `${folder}/.staging/.${name}`
+        yield* Files.remove(fresh)
+        yield* Files.link(target, fresh)
+        const there = yield* Files.find(path)
+        if (Option.exists(there, ({ kind }) => kind === "directory")) {
+          yield* Files.remove(nextOf(name))
+          yield* Files.link(target, nextOf(name))
+          // Whoever runs on it has the name that it had: that is remembered, and the generation not pruned.
+          const earlier = stampOf(Option.getOrThrow(there).modifiedMs)
+          yield* Files.replace(plainOf(name), earlier)
+          yield* Files.rename(path, `${generationsOf(name)}/${earlier}`)
+        }
+        yield* Files.rename(fresh, path)
+        yield* Files.persistName(path)
+        yield* Files.remove(nextOf(name))
       })
 
     const hold = Effect.fn("Images.hold")(function* (name: string) {
@@ -189,6 +331,14 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
       list,
       get,
       hold,
+      change: (name) => holdStaging(name, moment),
+      adopt: (name, tree) =>
+        Effect.gen(function* () {
+          const staged = stagingOf(name)
+          yield* Tree.remove(staged)
+          yield* Effect.acquireRelease(Files.rename(tree, staged), () => Effect.ignore(Tree.remove(staged)))
+          return staged
+        }),
       stage: (name) =>
         Effect.gen(function* () {
           yield* holdStaging(name, moment)
@@ -197,24 +347,45 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
           yield* Effect.acquireRelease(Tree.make(staged, folder), () => Effect.ignore(Tree.remove(staged)))
           return staged
         }),
-      commit: (name, staged) =>
+      commit: (name, staged, options) =>
         Effect.gen(function* () {
+          if (options.as === "new" && Option.isSome(yield* find(name))) return yield* new ImageExists({ image: name })
           yield* settle(staged)
           const createdMs = yield* Clock.currentTimeMillis
-          const stamp = new Date(createdMs).toISOString().replaceAll(/[^0-9]/g, "")
+          const stamp = stampOf(createdMs)
           yield* Files.makeFolder(generationsOf(name), 0o700)
+          if (options.keep !== undefined)
+            yield* Files.replace(`${generationsOf(name)}/${keepName}`, `${options.keep}\n`)
           // Its content before its name: a rename may reach the disk long before what was written (ext4's delayed allocation).
           yield* Tree.persist(staged)
+          const bornMs = options.bornMs ?? createdMs
+          yield* Files.replace(`${generationsOf(name)}/${stamp}${bornSuffix}`, `${bornMs}\n`)
           yield* Files.rename(staged, `${generationsOf(name)}/${stamp}`)
-          yield* Files.link(`.generations/${name}/${stamp}`, `${folder}/${name}`).pipe(
-            Effect.catchIf(
-              (error) => error.reason._tag === "AlreadyExists",
-              () => Effect.fail(new ImageExists({ image: name }))
-            )
-          )
-          yield* Files.persistName(`${folder}/${name}`)
-          return { name, generation: `${generationsOf(name)}/${stamp}`, createdMs }
+          yield* switchTo(name, stamp)
+          yield* Effect.forEach(yield* surplus(name), Tree.remove, { discard: true })
+          return { name, generation: `${generationsOf(name)}/${stamp}`, createdMs, bornMs }
         }),
+      history,
+      rollback: (name, stamp) =>
+        Effect.scoped(
+          Effect.gen(function* () {
+            const image = yield* get(name)
+            yield* holdStaging(name, moment)
+            const all = yield* history(name)
+            const others = all.filter(({ current, stamp: each }) => !current && isStamp(each))
+            const now = all.find(({ current }) => current)
+            const wanted =
+              stamp === undefined
+                ? others.find(({ createdMs }) => createdMs < (now?.createdMs ?? 0))
+                : others.find((each) => each.stamp === stamp)
+            if (wanted === undefined) {
+              const existing = others.map((each) => each.stamp)
+              return yield* new GenerationNotFound({ image: name, wanted: stamp ?? "", existing })
+            }
+            yield* switchTo(image.name, wanted.stamp)
+            return { ...wanted, current: true }
+          })
+        ),
       remove: (name) =>
         Effect.scoped(
           Effect.gen(function* () {
@@ -225,6 +396,7 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
               yield* Files.makeFolder(generationsOf(name), 0o700)
               yield* Files.rename(path, `${generationsOf(name)}/removed-${Digest.freshMachineId()}`)
             } else yield* Files.remove(path)
+            yield* Files.remove(nextOf(name))
             yield* Files.persistName(path)
             yield* sweepHeld(name)
           })
@@ -244,6 +416,28 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
 )
 
 const isName = Schema.is(ImageName)
+
+/** What lies beside an image's generations. */
+const nextName = "next"
+const keepName = "keep"
+const plainName = "plain"
+const bornSuffix = ".born"
+const beside: ReadonlySet<string> = new Set([nextName, keepName, plainName])
+
+/** A generation is called by the moment of its commit: `20261125221600123`. */
+const stampOf = (ms: number): string => new Date(ms).toISOString().replaceAll(/[^0-9]/g, "")
+const isStamp = (name: string): boolean => /^\d{17}$/.test(name)
+
+/** The moment of a generation's commit; undefined where its path has none. */
+const momentOf = (path: string): number | undefined => {
+  const found = /\/(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d{3})$/.exec(path)
+  if (found === null) return undefined
+  const [, year, month, day, hour, minute, second, ms] = found
+  return Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}.${ms}Z`)
+}
+
+/** Longer than it takes a prepare from looking up an image to storing its record. */
+const graceMs = 60_000
 
 /** As long as gc may hold a lock only to look. */
 const moment = Duration.seconds(2)

@@ -54,7 +54,10 @@ import * as Strays from "./Strays.ts"
 export interface MachineSpec {
   readonly id: MachineId
   readonly image: string
-  readonly backend?: BackendName | "auto" | undefined
+  /** The tree to make it from; the image's current generation when absent. */
+  readonly generation?: string | undefined
+  /** `flat`: the best of those that make a tree of its own, which can be taken for a generation afterwards. */
+  readonly backend?: BackendName | "auto" | "flat" | undefined
   readonly engine?: EngineName | "auto" | undefined
   readonly isolation?: Isolation | undefined
   /** `auto`: systemd where the image has it. `init` insists; `full` masks nothing; `none` runs the door alone. */
@@ -192,6 +195,21 @@ export const release = (
   )
 
 /**
+ * Asks a machine to power off in order, and waits at most `patience` until nothing of it runs; its tree stays. False where
+ * it did not in time.
+ */
+export const powerOff = (
+  record: MachineRecord,
+  patience: Duration.Duration
+): Effect.Effect<boolean, PlatformError.PlatformError> =>
+  Effect.gen(function* () {
+    if (!(yield* Engine.powerOff(record, patience))) return false
+    // systemd-nspawn itself holds the tree a moment longer than the payload runs.
+    const ended = Engine.isAlive(record).pipe(Effect.delay("20 millis"), Effect.repeat({ while: (alive) => alive }))
+    return Option.isSome(yield* Effect.timeoutOption(ended, "20 seconds"))
+  })
+
+/**
  * `running`: it accepts commands. `starting`: it waits for its turn, is being made or released, or who did that was killed.
  * `dead`: nothing of it runs any more.
  */
@@ -322,7 +340,10 @@ const whyCollect = (
 const describe = (spec: MachineSpec, owner: Host.ProcessIdentity | undefined) =>
   Effect.gen(function* () {
     const { root } = yield* Records
-    const image = yield* (yield* Images).get(spec.image)
+    const image =
+      spec.generation === undefined
+        ? yield* (yield* Images).get(spec.image)
+        : { name: spec.image, generation: spec.generation }
     for (const tool of ["systemd-nspawn", "mkfifo", "mount"]) yield* Tool.ensure(tool)
     const host = yield* Host.read
     const engine = yield* Engines.choose(spec.engine ?? "auto", host)
@@ -385,7 +406,10 @@ const checkBind = (bind: Bind) =>
   })
 
 /** What the image can do against what is wanted of it. */
-const chooseBoot = (image: Image, wanted: NonNullable<MachineSpec["boot"]>) =>
+const chooseBoot = (
+  image: Pick<Image, "generation"> & { readonly name: string },
+  wanted: NonNullable<MachineSpec["boot"]>
+) =>
   Effect.gen(function* () {
     const unusable = (reason: string) => new ImageUnusable({ image: image.name, reason })
     if (Option.isNone(yield* Tree.resolve(image.generation, "usr")))

@@ -46,7 +46,7 @@ export const addImage = (state: Redd, name: string, tree: string): Promise<Image
         const image = MachineRecord.ImageName.make(name)
         const staged = yield* images.stage(image)
         yield* Effect.sync(() => call("cp", "--archive", "--reflink=auto", `${tree}/.`, staged))
-        return yield* images.commit(image, staged)
+        return yield* images.commit(image, staged, { as: "new" })
       })
     )
   )

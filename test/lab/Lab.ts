@@ -3,7 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs"
 import { assert } from "@effect/vitest"
 import { rolldown } from "rolldown"
-import { bareHost } from "./setup.ts"
+import { hostPackages, ownHost } from "./setup.ts"
 
 export type Suite = "bookworm" | "trixie" | "forky"
 export type Disk = "btrfs" | "xfs" | "disk"
@@ -129,8 +129,15 @@ export const lab = (suite: Suite): Host => {
   return hostOf(suite, leader)
 }
 
-/** A host that has nothing but systemd and apt, booted for one test file. */
-export const bare = (name: string): Host => hostOf(name, bareHost(facts().folder, `${name}-${process.pid}`))
+/** A host that has nothing but systemd and apt, booted for one test file: what a guide begins with. */
+export const bare = (name: string): Host =>
+  hostOf(name, ownHost(facts().folder, `${name}-${process.pid}`, "trixie", []))
+
+/** A host as the labs' are, with more packages. */
+export const withPackages = (suite: Suite, ...packages: ReadonlyArray<string>): Host => {
+  const name = `${suite}-${packages.join("-")}`
+  return hostOf(name, ownHost(facts().folder, `${name}-${process.pid}`, suite, [...hostPackages, ...packages]))
+}
 
 /** This machine, as it is. */
 export const thisMachine = (): Host => hostOf("this machine", undefined)

@@ -186,10 +186,24 @@ describe("redd setup --systemd", () => {
     await die(here, "timed")
     await succeeds(here.host.run(["systemctl", "start", timer.replace(".timer", ".service")]))
     assert.deepStrictEqual(await left(here), [])
-    assert.include((await setup("--remove")).stderr, "is removed")
-    assert.include((await setup("--remove")).stderr, "there is no timer")
+    assert.include((await setup("--remove")).stderr, "are removed")
+    assert.include((await setup("--remove")).stderr, "there are no timers")
     const { stdout } = await here.host.run(["/bin/sh", "-c", "ls /etc/systemd/system | grep redd-gc"])
     assert.strictEqual(stdout, "")
+  })
+  it("for the configuration's own state folder installs one that runs apply at night, too", async () => {
+    const setup = (...flags: ReadonlyArray<string>) =>
+      succeeds(here.host.run([`${here.host.repository}/bin/redd`, "setup", "--systemd", ...flags]))
+    assert.include((await setup()).stderr, "redd-maintenance.service, and redd-maintenance.timer are installed")
+    const unit = "/etc/systemd/system/redd-maintenance"
+    await succeeds(here.host.run(["systemd-analyze", "verify", `${unit}.service`, `${unit}.timer`]))
+    assert.include(
+      (await succeeds(here.host.run(["systemctl", "is-enabled", "redd-maintenance.timer"]))).stdout,
+      "enabled"
+    )
+    await succeeds(here.host.run(["systemctl", "start", "redd-maintenance.service"]))
+    await setup("--remove")
+    assert.notStrictEqual((await here.host.run(["ls", `${unit}.timer`])).code, 0)
   })
   it("is refused where PID 1 is not systemd", async () => {
     const on = state(thisMachine(), "btrfs")

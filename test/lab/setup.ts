@@ -15,7 +15,7 @@ const cache = "/var/cache/redd/lab"
 const runs = "/var/tmp"
 const prefix = "redd-lab-"
 
-const hostPackages = [
+export const hostPackages = [
   "systemd",
   "systemd-sysv",
   "dbus",
@@ -159,9 +159,9 @@ const makeStateFolders = (folder: string, size: string): void => {
     call("cp", "-a", "--reflink=auto", path, `${folder}/disk/images/${image}`)
 }
 
-/** A host of a run's own, which has nothing but systemd and apt: what a guide begins with. It ends with the run. */
-export const bareHost = (folder: string, name: string): number => {
-  const host = tree("host-bare", "trixie", ["systemd", "systemd-sysv", "dbus", "iproute2"])
+/** A host of a run's own, which has nothing but systemd, apt and these packages. It ends with the run. */
+export const ownHost = (folder: string, name: string, suite: Suite, packages: ReadonlyArray<string>): number => {
+  const host = tree("host-own", suite, ["systemd", "systemd-sysv", "dbus", "iproute2", ...packages])
   return boot(folder.slice(`${runs}/${prefix}`.length), folder, name, host)
 }
 

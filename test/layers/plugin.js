@@ -23,7 +23,7 @@ const below = { terminal: [], executor: ["terminal"] }
 const siblings = {
   backend: { of: /^(Btrfs|Overlay|Copy)\.ts$/, table: "Backends.ts" },
   engine: { of: /^(Managed|Standalone)\.ts$/, table: "Engines.ts" },
-  build: { of: /^bootstrap\//, table: "" }
+  build: { of: /^bootstrap\//, table: "Bootstraps.ts" }
 }
 const platform = /^(node:|@effect\/platform-node)/
 
@@ -52,7 +52,7 @@ export const verdict = (file, specifier) => {
     if (!areas[from.area]?.includes(to.area)) return `${from.area} may not import ${to.area ?? "the door of the SDK"}`
     const rule = siblings[to.area]
     if (rule !== undefined && rule.of.test(to.file) && from.file !== rule.table) {
-      return `${to.file} is known to ${rule.table === "" ? "the fronts" : rule.table} alone`
+      return `${to.file} is known to ${rule.table} alone`
     }
     return undefined
   }

@@ -42,7 +42,7 @@ const make = (name: MachineRecord.ImageName, committing: () => Effect.Effect<voi
       yield* Tool.run("cp", ["--archive", "--parents", "--", ...parts, `${staged}/`], { folder: source })
       writeFileSync(`${staged}/${signature}`, name)
       yield* committing()
-      yield* images.commit(name, staged)
+      yield* images.commit(name, staged, { as: "new" })
     })
   )
 

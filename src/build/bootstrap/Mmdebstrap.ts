@@ -2,33 +2,18 @@
 import * as Effect from "effect/Effect"
 import * as Tool from "../../host/Tool.ts"
 import type { Bootstrap } from "../Bootstrap.ts"
+import { type Debian, debianArguments } from "../Debian.ts"
 
-export interface Options {
-  readonly suite: string
-  /** Packages beyond the smallest system that boots. */
-  readonly include: ReadonlyArray<string>
-  /** Where from; mmdebstrap's own choice when absent. */
-  readonly mirror?: string | undefined
-}
-
-export const mmdebstrap = ({ include, mirror, suite }: Options): Bootstrap => ({
-  description: `mmdebstrap of ${suite}`,
-  fill: (tree, progress) =>
-    Effect.asVoid(
-      Tool.run(
-        "mmdebstrap",
-        [
-          "--variant=minbase",
-          `--include=${[...bootable, ...include].join(",")}`,
-          "--skip=check/empty",
-          suite,
-          tree,
-          ...(mirror === undefined ? [] : [mirror])
-        ],
-        { progress }
-      )
-    )
+export const mmdebstrap = (options: Debian): Bootstrap => ({
+  description: `mmdebstrap of ${options.suite}`,
+  fill: (tree, { environment, progress }) =>
+    Effect.andThen(
+      Tool.ensure("mmdebstrap"),
+      // What it starts outlives it otherwise.
+      Tool.run("mmdebstrap", debianArguments(options, tree, ["--skip=check/empty"]), {
+        environment,
+        progress,
+        enclosed: true
+      })
+    ).pipe(Effect.asVoid)
 })
-
-/** What turns a minimal Debian into one that boots. */
-const bootable = ["systemd", "systemd-sysv", "dbus"]

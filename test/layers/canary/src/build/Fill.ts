@@ -1,0 +1,2 @@
+import { tarball } from "./bootstrap/Tarball.ts"
+export const found = tarball
