@@ -3,6 +3,7 @@
  *
  * Its folder stays as it was: images are the folders in it. Redd's own things are below `.redd` there.
  */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { PlatformError } from "effect/PlatformError"
@@ -11,7 +12,7 @@ import * as Schema from "effect/Schema"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import { Descriptor, Files, Images, Login, Machine, MachineRecord, mmdebstrap } from "../../src/index.ts"
+import { Definition, Descriptor, Files, Images, Login, Machine, MachineRecord } from "../../src/index.ts"
 import { cleanup } from "../executor/Cleanup.ts"
 import { config } from "../executor/Config.ts"
 import { prepare } from "../executor/Prepare.ts"
@@ -19,6 +20,8 @@ import { run } from "../executor/Run.ts"
 import * as Toml from "../executor/Toml.ts"
 import * as ImageMaking from "../terminal/ImageMaking.ts"
 import { Invocation } from "../terminal/Invocation.ts"
+import * as Maintaining from "../terminal/Maintaining.ts"
+import { exitCodes } from "../terminal/Paragraph.ts"
 import * as Say from "../terminal/Say.ts"
 import * as Settings from "../terminal/Settings.ts"
 import * as Playbook from "./Playbook.ts"
@@ -88,17 +91,20 @@ const chrootCreate = Command.make(
   ({ name, suite }) =>
     withMachines(
       Effect.gen(function* () {
-        const found = yield* Playbook.suiteOf(folder, name)
-        const wanted = Option.getOrElse(
-          Option.orElse(suite, () => found),
-          () => name
+        if ((yield* (yield* Images.Images).list).some((found) => found.name === name))
+          return yield* new Images.ImageExists({ image: name })
+        const written = yield* Effect.catchTag(definitionOf(name), "DefinitionMissing", () =>
+          Effect.succeed(Definition.plain(name, bootstrap(name)))
         )
-        yield* ImageMaking.make(name, mmdebstrap({ suite: wanted, include: ["ca-certificates", "git", "python3"] }))
-        if (Option.isSome(yield* Playbook.find(folder, name)))
-          yield* Say.note(`note: ${maintenance}; the playbook of ${name} has not been run`)
+        const definition = Option.match(suite, {
+          onNone: () => ({ ...written, bootstrap: written.bootstrap ?? bootstrap(name) }),
+          onSome: (wanted) => ({ ...written, bootstrap: bootstrap(wanted) })
+        })
+        yield* Maintaining.bring(definition, "create", { timeout: playbookTimeout })
+        yield* Say.note(`redd: image ${name} is there`)
       })
     )
-).pipe(Command.withDescription("Make an image: Debian with systemd, D-Bus, git and Python"))
+).pipe(Command.withDescription("Make an image: Debian with systemd, D-Bus, git and Python, and what its playbook says"))
 
 const chrootLogin = Command.make("chroot-login", { image }, ({ image: name }) =>
   withMachines(
@@ -126,20 +132,25 @@ const chrootList = Command.make("chroot-list", {}, () =>
   )
 ).pipe(Command.withDescription("The images, and those that a playbook describes: name and path"))
 
-/** What Redd cannot do yet of what nspawn-runner did. */
-class MaintenanceMissing extends Schema.TaggedError<MaintenanceMissing>()("MaintenanceMissing", {}) {
-  override get message(): string {
-    return `chroot-maintenance is not there yet: ${maintenance}.`
-  }
-  get hint(): string {
-    return "until then: ansible-playbook with its chroot connection while no job runs, or nspawn-runner chroot-login"
-  }
-}
-const maintenance = "running playbooks comes with image maintenance"
+const chrootMaintenance = Command.make("chroot-maintenance", { image: Argument.optional(image) }, (flags) =>
+  withMachines(
+    Effect.gen(function* () {
+      const only = Option.match(flags.image, { onNone: () => undefined, onSome: (name) => [name] })
+      const rows = yield* Maintaining.apply(
+        Playbook.places(folder),
+        { timeout: playbookTimeout },
+        { parallel: 1, dryRun: false, only }
+      )
+      for (const { did, name } of rows) yield* Say.note(`redd: image ${name}: ${did}`)
+      if (rows.length === 0) yield* Say.note("redd: there is no playbook for that")
+      if (rows.some(({ failed }) => failed)) yield* (yield* Invocation).exitWith(exitCodes.someFailed)
+    })
+  )
+).pipe(Command.withDescription("Make what is missing or due, and run the playbooks, of one image or all"))
 
-const chrootMaintenance = Command.make("chroot-maintenance", { image: Argument.optional(image) }, () =>
-  Effect.fail(new MaintenanceMissing())
-).pipe(Command.withDescription("Run the images' playbooks (not yet)"))
+const playbookTimeout = Duration.hours(2)
+const bootstrap = (suite: string) => ({ mmdebstrap: { suite, include: Definition.usual } })
+const definitionOf = (name: MachineRecord.ImageName) => Maintaining.definitionOf(Playbook.places(folder), name)
 
 const defaultImage = Flag.String("default-image").pipe(
   Flag.withDescription("The image of jobs that name none"),
