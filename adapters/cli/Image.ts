@@ -62,7 +62,7 @@ const list = Command.make("list", { json: Flags.json }, (flags) =>
             : undefined
           return {
             name: image.name,
-            generation: image.generation.slice(image.generation.lastIndexOf("/") + 1),
+            generation: Images.nameOf(image.generation),
             created: new Date(image.createdMs).toISOString(),
             users,
             defined: defined.has(image.name),
@@ -222,7 +222,7 @@ const maintain = Command.make(
           ...wanted,
           tags: tags.split(",").filter((tag) => tag !== "")
         })
-        yield* Say.note(`redd: image ${image} is ${did}: ${generation.slice(generation.lastIndexOf("/") + 1)}`)
+        yield* Say.note(`redd: image ${image} is ${did}: ${Images.nameOf(generation)}`)
       })
     )
 ).pipe(

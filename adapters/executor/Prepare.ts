@@ -8,7 +8,7 @@ import {
   Exec,
   Files,
   Host,
-  type Images,
+  Images,
   Machine,
   type MachineRecord,
   Quantity,
@@ -51,7 +51,7 @@ export const prepare = <E, R>(call: Call<E, R>, options: Options) =>
       const job = yield* Job.read(contract)
       const wishes = yield* Wishes.read(contract)
       const { image, reference } = yield* Choice.choose(job, options, settings)
-      const stamp = image.generation.slice(image.generation.lastIndexOf("/") + 1)
+      const stamp = Images.nameOf(image.generation)
       const meant = reference === image.name ? "" : `, for "${Text.brief(reference)}"`
       yield* Say.note(
         `redd: image ${image.name}${stamp === image.name ? "" : ` (${stamp})`}, ${ago(started - image.createdMs)} old${meant}`

@@ -27,13 +27,16 @@ export const suite = Flag.String("suite").pipe(
 /** Makes an image, with the lines of its tools as progress. */
 export const make = (name: MachineRecord.ImageName, bootstrap: ReturnType<typeof mmdebstrap>) =>
   Effect.gen(function* () {
-    const context = yield* Effect.context()
+    const said = yield* Say.inOrder
     yield* Say.note(`redd: making image ${name}: ${bootstrap.description}`)
     const { environment } = yield* Invocation
-    const image = yield* ImageBuild.create(name, bootstrap, {
-      progress: (text) => void Effect.runForkWith(context)(Say.note(Text.printable(text).replaceAll(/^/gm, "  "))),
-      environment: proxies(environment)
-    })
+    const image = yield* Effect.ensuring(
+      ImageBuild.create(name, bootstrap, {
+        progress: (text) => said.write(`${Text.printable(text).replaceAll(/^/gm, "  ")}\n`),
+        environment: proxies(environment)
+      }),
+      said.flushed
+    )
     yield* Say.note(`redd: image ${image.name} is there`)
   })
 

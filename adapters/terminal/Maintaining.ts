@@ -8,7 +8,6 @@ import {
   type Ansible,
   Bootstraps,
   Definition,
-  Descriptor,
   Files,
   ImageBuild,
   Images,
@@ -63,16 +62,9 @@ export interface Wanted extends Pick<Ansible.Options, "check" | "diff" | "tags" 
 }
 
 /** How the tools that work on an image are called, and where what they say goes. */
-const toolsOf = (wanted: Wanted, prefix: string, log: Array<string>) =>
+const toolsOf = (wanted: Wanted, pass: (text: string) => void) =>
   Effect.gen(function* () {
     const { environment, program } = yield* Invocation
-    const context = yield* Effect.context()
-    const encoder = new TextEncoder()
-    const pass = (text: string) => {
-      log.push(text)
-      const lines = prefix === "" ? text : text.replaceAll(/^(?=[^\n])/gm, `${prefix}: `)
-      Effect.runForkWith(context)(Effect.ignore(Descriptor.write(2, encoder.encode(lines))))
-    }
     const own = Object.entries(environment).flatMap(([name, value]) =>
       /^(ANSIBLE_|HOME$|SSH_AUTH_SOCK$)/.test(name) && value !== undefined ? [[name, value] as const] : []
     )
@@ -100,9 +92,15 @@ export const bring = (
 ) =>
   Effect.gen(function* () {
     const log: Array<string> = []
-    const tools = yield* toolsOf(wanted, prefix, log)
+    const said = yield* Say.inOrder
+    const tools = yield* toolsOf(wanted, (text) => {
+      log.push(text)
+      said.write(prefix === "" ? text : text.replaceAll(/^(?=[^\n])/gm, `${prefix}: `))
+    })
     const work = due === "maintain" ? ImageBuild.maintain(definition, tools) : make(definition, tools)
-    const outcome = yield* Effect.onExit(work, () => Effect.ignore(keepLog(definition.name, log.join(""))))
+    const outcome = yield* Effect.onExit(work, () =>
+      Effect.andThen(said.flushed, Effect.ignore(keepLog(definition.name, log.join(""))))
+    )
     if (outcome.did === "created" || outcome.did === "recreated")
       for (const lack of yield* lacks(outcome.generation)) yield* Say.note(`note: image ${definition.name} has ${lack}`)
     return outcome
@@ -165,7 +163,7 @@ export const apply = (
             const due = yield* dueOf(wantedImage)
             if (options.dryRun) return row(name, `would ${due}`, "")
             const { did, generation } = yield* bring(wantedImage, due, wanted, options.parallel > 1 ? name : "")
-            return row(name, did, generation.slice(generation.lastIndexOf("/") + 1))
+            return row(name, did, Images.nameOf(generation))
           }).pipe(
             Effect.catch((error) =>
               Effect.as(Say.note(paragraph(error)), { name, did: "failed", generation: "", failed: true } satisfies Row)

@@ -12,6 +12,18 @@ export const result = (line: string): Effect.Effect<void> =>
 export const note = (line: string): Effect.Effect<void> =>
   Effect.ignore(Descriptor.write(2, encoder.encode(`${line}\n`)))
 
+/** A way for callbacks to write on standard error: in the order of the calls, and all of it once `flushed` is done. */
+export const inOrder: Effect.Effect<{ readonly write: (text: string) => void; readonly flushed: Effect.Effect<void> }> =
+  Effect.sync(() => {
+    let written = Promise.resolve()
+    return {
+      write: (text) => {
+        written = written.then(() => Effect.runPromise(Effect.ignore(Descriptor.write(2, encoder.encode(text)))))
+      },
+      flushed: Effect.suspend(() => Effect.promise(() => written))
+    }
+  })
+
 /** Rows under headings, each column as wide as its widest cell. */
 export const table = (
   headings: ReadonlyArray<string>,

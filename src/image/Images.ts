@@ -113,6 +113,9 @@ export interface Generation {
   readonly users: ReadonlyArray<string>
 }
 
+/** What a generation is called: its stamp, or a plain folder's name. */
+export const nameOf = (generation: string): string => generation.slice(generation.lastIndexOf("/") + 1)
+
 /** How many generations an image keeps where nobody says otherwise, the current one among them. */
 export const defaultKeep = 3
 
@@ -219,12 +222,23 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
         )
       )
 
+    /** Where a record's tree is now: one that was a plain folder has become a generation, and its machines know it by its old name. */
+    const treeOfRecord = (name: string) =>
+      Effect.map(
+        Files.readText(plainOf(name)),
+        (plain) => (generation: string) =>
+          generation === `${folder}/${name}` && Option.isSome(plain)
+            ? `${generationsOf(name)}/${plain.value}`
+            : generation
+      )
+
     const history = Effect.fn("Images.history")(function* (name: string) {
       const image = yield* get(name)
       const all = yield* records.list
+      const treeOf = yield* treeOfRecord(name)
       const usersOf = (path: string) =>
         all.flatMap((listed) =>
-          listed._tag === "Record" && listed.record.generation === path ? [listed.record.id] : []
+          listed._tag === "Record" && treeOf(listed.record.generation) === path ? [listed.record.id] : []
         )
       const older = (yield* Files.list(generationsOf(name)))
         .filter((stamp) => isStamp(stamp))
@@ -232,7 +246,7 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
         .filter((path) => path !== image.generation)
       return [image.generation, ...older]
         .map((path) => ({
-          stamp: path.slice(path.lastIndexOf("/") + 1),
+          stamp: nameOf(path),
           path,
           createdMs: momentOf(path) ?? image.createdMs,
           current: path === image.generation,
@@ -248,7 +262,10 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
         const all = yield* records.list
         // Whatever a record that cannot be read names, it is still under its machine.
         if (all.some((listed) => listed._tag === "Unreadable")) return []
-        const used = new Set(all.flatMap((listed) => (listed._tag === "Record" ? [listed.record.generation] : [])))
+        const treeOf = yield* treeOfRecord(name)
+        const used = new Set(
+          all.flatMap((listed) => (listed._tag === "Record" ? [treeOf(listed.record.generation)] : []))
+        )
         const entries = yield* Files.list(generationsOf(name))
         const stamps = entries.filter(isStamp).sort().reverse()
         const others = stamps.filter(
@@ -256,8 +273,6 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
         )
         const keep = Option.isNone(current) ? 0 : yield* keepOf(name)
         const kept = new Set(others.slice(0, Math.max(0, keep - 1)))
-        const plain = yield* Files.readText(plainOf(name))
-        if (used.has(`${folder}/${name}`)) kept.add(Option.getOrElse(plain, () => ""))
         return entries
           .filter((entry) => {
             if (beside.has(entry)) return false
@@ -294,28 +309,23 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
       })
 
     /**
-     * Makes a generation the current one, by one rename of a link. A plain folder stands where the link belongs, once: it
-     * becomes an older generation, and `next` says for that instant what the image is.
+     * Makes a generation the current one, by one rename of the link `next`. A plain folder stands where the link belongs,
+     * once: it becomes an older generation, and for that instant `next` says what the image is.
      */
     const switchTo = (name: ImageName, stamp: string) =>
       Effect.gen(function* () {
         const path = `${folder}/${name}`
-        const target = `.generations/${name}/${stamp}`
-        const fresh = `${folder}/.staging/.${name}`
-        yield* Files.remove(fresh)
-        yield* Files.link(target, fresh)
+        yield* Files.remove(nextOf(name))
+        yield* Files.link(`.generations/${name}/${stamp}`, nextOf(name))
         const there = yield* Files.find(path)
         if (Option.exists(there, ({ kind }) => kind === "directory")) {
-          yield* Files.remove(nextOf(name))
-          yield* Files.link(target, nextOf(name))
           // Whoever runs on it has the name that it had: that is remembered, and the generation not pruned.
           const earlier = stampOf(Option.getOrThrow(there).modifiedMs)
           yield* Files.replace(plainOf(name), earlier)
           yield* Files.rename(path, `${generationsOf(name)}/${earlier}`)
         }
-        yield* Files.rename(fresh, path)
+        yield* Files.rename(nextOf(name), path)
         yield* Files.persistName(path)
-        yield* Files.remove(nextOf(name))
       })
 
     const hold = Effect.fn("Images.hold")(function* (name: string) {
@@ -392,11 +402,11 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
             const image = yield* hold(name)
             // The name first, on the disk too: a tree that is half deleted must not be found under it.
             const path = `${folder}/${name}`
+            yield* Files.remove(nextOf(name))
             if (image.generation === path) {
               yield* Files.makeFolder(generationsOf(name), 0o700)
               yield* Files.rename(path, `${generationsOf(name)}/removed-${Digest.freshMachineId()}`)
             } else yield* Files.remove(path)
-            yield* Files.remove(nextOf(name))
             yield* Files.persistName(path)
             yield* sweepHeld(name)
           })

@@ -242,6 +242,13 @@ describe.each(hosts)("images of a %s host with %s", (suite, ansible) => {
     await succeeds(redd("image", "maintain", "plain-one"))
     assert.strictEqual(await word("plain-one"), "anew")
     await succeeds(redd("gc"))
+    const rows: ReadonlyArray<{ current: boolean; users: ReadonlyArray<string> }> = JSON.parse(
+      (await succeeds(redd("image", "history", "plain-one", "--json"))).stdout
+    )
+    assert.deepStrictEqual(rows.map(({ current, users }) => [current, users]).sort(), [
+      [false, ["on-plain"]],
+      [true, []]
+    ])
     assert.strictEqual((await succeeds(redd("exec", "--id", "on-plain", "--", "cat", "/srv/word"))).stdout, before)
     await succeeds(redd("image", "rollback", "plain-one"))
     assert.strictEqual(await word("plain-one"), before)
