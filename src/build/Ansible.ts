@@ -44,6 +44,8 @@ export class PythonMissing extends Schema.TaggedError<PythonMissing>()("PythonMi
   }
 }
 
+export type AnsibleError = PlaybookFailed | PythonMissing | Exec.ExecError
+
 export interface Options {
   /** The command `redd`, absolute: what our ssh calls. */
   readonly program: string
@@ -64,14 +66,13 @@ export interface Options {
 /** Whether anything was changed; None where Ansible's output does not say (another stdout callback). */
 export type Changed = Option.Option<boolean>
 
+/** Fails where Ansible is not installed: for who is about to spend minutes on what it shall work on. */
+export const ensure: Effect.Effect<void, Tool.ToolMissing | PlatformError.PlatformError> =
+  Tool.ensure("ansible-playbook")
+
 /** Runs a playbook against a machine. The user's ansible.cfg, roles, collections and vault are found beside it. */
-export const play = (
-  record: MachineRecord,
-  playbook: string,
-  options: Options
-): Effect.Effect<Changed, PlaybookFailed | PythonMissing | Exec.ExecError> =>
+export const play = (record: MachineRecord, playbook: string, options: Options): Effect.Effect<Changed, AnsibleError> =>
   Effect.gen(function* () {
-    yield* Tool.ensure("ansible-playbook")
     const { installed, python } = yield* ensurePython(record, options)
     const become = Exec.exitCode((yield* ask(record, "command -v sudo")).exit) === 0 ? "sudo" : "su"
     const folder = `${folderOf(record)}/ansible`
@@ -165,12 +166,10 @@ const inventory = (
   })
 
 /** Of all that Ansible tells ssh, the last word is the command. */
-const sshScript = (record: MachineRecord, program: string): string => `#!/bin/sh
+const sshScript = ({ id, root }: MachineRecord, program: string): string => `#!/bin/sh
 for word; do :; done
-exec ${quote(program)} exec --root ${quote(record.root)} --id ${quote(record.id)} -- /bin/sh -c "$word"
+exec ${Tool.commandLine(program, ["exec", "--root", root, "--id", id, "--", "/bin/sh", "-c"])} "$word"
 `
-
-const quote = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`
 
 const ask = (record: MachineRecord, script: string, timeout = Duration.seconds(30)) =>
   Exec.collect(record, { _tag: "Words", words: ["/bin/sh", "-c", script] }, { mostBytes: keptCharacters, timeout })
@@ -204,5 +203,3 @@ const ensurePython = (record: MachineRecord, options: Options) =>
   })
 
 const keptCharacters = 65_536
-
-export type AnsibleError = PlaybookFailed | PythonMissing | Exec.ExecError | PlatformError.PlatformError

@@ -87,6 +87,7 @@ export const build = (
     Effect.gen(function* () {
       const images = yield* Images
       const { name } = definition
+      if (definition.hasTasks) yield* Ansible.ensure
       const staged = yield* images.stage(name)
       const exists = (yield* images.list).some((image) => image.name === name)
       const bornMs = yield* Clock.currentTimeMillis
@@ -111,6 +112,7 @@ export const maintain = (
       const { bornMs, generation } = yield* images.get(definition.name)
       const stays = (did: "unchanged" | "would be changed") => ({ did, generation }) as const
       if (!definition.hasTasks) return stays("unchanged")
+      yield* Ansible.ensure
       const { result, tree } = yield* inStaging(definition, generation, (record) =>
         Ansible.play(record, definition.file, options)
       )

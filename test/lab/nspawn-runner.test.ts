@@ -133,6 +133,11 @@ describe("nspawn-runner's commands", () => {
     assert.include(await made("forky"), "mmdebstrap of forky")
     assert.include(await made("--suite", "trixie", "stable"), "mmdebstrap of trixie")
     assert.include(await made("trixie"), 'There is an image "trixie" already')
+    // Nor has it Ansible, which is said before minutes are spent on what it would work on.
+    const playbook = "- { hosts: all, tasks: [ { ping: } ] }"
+    await succeeds(here.host.run(["/bin/sh", "-c", 'echo "$0" >/etc/nspawn-runner/tasks.yaml', playbook]))
+    assert.include(await made("tasks"), "apt-get install ansible-core")
+    await succeeds(here.host.run(["rm", "/etc/nspawn-runner/tasks.yaml"]))
   })
 
   it("chroot-login changes the image, and not under a machine", async () => {
