@@ -1,10 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as NodeServices from "@effect/platform-node/NodeServices"
-import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
 import * as fc from "fast-check"
 import { execFlags } from "../../../adapters/cli/Exec.ts"
@@ -13,6 +9,7 @@ import { prepareFlags } from "../../../adapters/cli/Prepare.ts"
 import { redd } from "../../../adapters/terminal/Redd.ts"
 import { parse } from "../../../adapters/cli/Quick.ts"
 import { runFlags } from "../../../adapters/cli/Run.ts"
+import { runInFull } from "../InFull.ts"
 
 type Environment = Readonly<Record<string, string>>
 
@@ -29,17 +26,7 @@ const parseInFull = async (args: ReadonlyArray<string>, environment: Environment
       Command.make("cleanup", cleanupFlags, keep("Cleanup"))
     ])
   )
-  await Command.runWith(cli, { version: "0" })(args).pipe(
-    Effect.ignore,
-    Effect.provide(
-      Layer.mergeAll(
-        NodeServices.layer,
-        CliOutput.layerPresenter({ present: () => Effect.void }),
-        ConfigProvider.layer(ConfigProvider.fromEnv({ env: environment }))
-      )
-    ),
-    Effect.runPromise
-  )
+  await runInFull(cli, args, environment)
   return parsed
 }
 

@@ -1,15 +1,12 @@
-import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
 import * as fc from "fast-check"
 import { configFlags, prepareFlags, runFlags } from "../../../adapters/gitlab/Gitlab.ts"
 import { parse, type QuickGitlab } from "../../../adapters/gitlab/QuickGitlab.ts"
 import { redd } from "../../../adapters/terminal/Redd.ts"
+import { runInFull } from "../InFull.ts"
 
 type Environment = Readonly<Record<string, string>>
 
@@ -36,17 +33,7 @@ const parseInFull = async (
       Command.make("cleanup", {}, () => keep("cleanup", {}))
     ])
   )
-  await Command.runWith(redd.pipe(Command.withSubcommands([gitlab])), { version: "0" })(args).pipe(
-    Effect.ignore,
-    Effect.provide(
-      Layer.mergeAll(
-        NodeServices.layer,
-        CliOutput.layerPresenter({ present: () => Effect.void }),
-        ConfigProvider.layer(ConfigProvider.fromEnv({ env: environment }))
-      )
-    ),
-    Effect.runPromise
-  )
+  await runInFull(redd.pipe(Command.withSubcommands([gitlab])), args, environment)
   return parsed
 }
 
