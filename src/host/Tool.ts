@@ -64,7 +64,7 @@ export interface Options {
   readonly inherits?: boolean | undefined
   /**
    * Runs it with mounts and processes of its own (unshare(1)): whatever it mounted is gone when it ends, and whatever it
-   * started has ended, interrupted or not. What it writes on standard output counts as progress.
+   * started has ended, interrupted or not, and even if we are killed. What it writes on standard output counts as progress.
    */
   readonly enclosed?: boolean | undefined
   /** Called with each piece of the tool's standard error as it comes: progress. */
@@ -83,7 +83,7 @@ export const run = (
     Effect.flatMap((inherited) =>
       Effect.callback<string, ToolError>((resume) => {
         const enclosed = options.enclosed === true
-        const [program, words] = enclosed ? ["unshare", [...enclosure, tool, ...args]] : [tool, args]
+        const [program, words] = enclosed ? ["setpriv", [...enclosure, tool, ...args]] : [tool, args]
         const child = childProcess().spawn(program, words, {
           cwd: options.folder,
           env: { ...plainEnvironment, ...options.environment },
@@ -240,10 +240,14 @@ export const startDetached = (
   )
 
 /**
- * In front of a tool's own words, what encloses it. The shell stays the first process of the enclosure: most tools would not
- * reap what others left to them.
+ * In front of a tool's own words, what encloses it. The kernel ends it when we die (setpriv(1), PR_SET_PDEATHSIG), and
+ * whoever it enclosed. The shell stays the first process of the enclosure: most tools would not reap what others left to
+ * them.
  */
 const enclosure: ReadonlyArray<string> = [
+  "--pdeathsig",
+  "KILL",
+  "unshare",
   "--mount",
   "--propagation=slave",
   "--pid",
@@ -307,6 +311,7 @@ const packages: Readonly<Record<string, string>> = {
   mkfifo: "coreutils",
   flock: "util-linux",
   sync: "coreutils",
+  du: "coreutils",
   find: "findutils",
   mount: "mount",
   umount: "mount",

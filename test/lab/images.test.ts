@@ -41,17 +41,9 @@ describe("an image", () => {
   })
 
   it("a bootstrap that fails leaves no image, and says the tool's last lines", async () => {
-    const { code, stderr } = await here.redd(
-      "image",
-      "create",
-      "bad",
-      "--suite",
-      "trixie",
-      "--include",
-      "no-such-package-at-all"
-    )
+    const { code, stderr } = await here.redd("image", "create", "bad", "--suite", "nowhere")
     assert.strictEqual(code, 125)
-    assert.include(stderr, "no-such-package-at-all")
+    assert.match(stderr, /mmdebstrap failed with exit code \d+: [^]*nowhere/)
     assert.notInclude(await names(), "bad")
     assert.strictEqual((await succeeds(here.host.run(["ls", "-A", `${here.root}/images/.staging`]))).stdout, "")
   })
@@ -64,8 +56,7 @@ describe("an image", () => {
     )
     run.signal("SIGKILL")
     await run.outcome
-    // mmdebstrap and its children outlive it for a while, and hold the image's lock.
-    await here.host.run(["pkill", "-KILL", "-f", "mmdebstrap.*staging/killed"])
+    // The tools would hold the image's lock, had the kernel not ended them.
     await until("gc has deleted it", async () => {
       await succeeds(here.redd("gc"))
       return (await succeeds(here.host.run(["ls", "-A", `${here.root}/images/.staging`]))).stdout === ""
