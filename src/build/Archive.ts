@@ -63,7 +63,7 @@ export const list = (
 
 /**
  * Where each entry goes. Fails with the first that does not belong into a tree: a name that leads out of it, one below a
- * link that does, anything but files, folders and links.
+ * link that does, anything but files, folders and links. What is in `dev/` is not unpacked, and may be a device.
  *
  * A link may point wherever it likes, since a tree's `/` is its own once it runs. Until then it is the host's, and nothing
  * may be written through it. `linkAt` says what links are in the tree already.
@@ -89,6 +89,7 @@ export const place = <E>(
       })
     const placed: Array<Placed> = []
     for (const entry of entries) {
+      if (isLeftOut(entry)) continue
       const fault = faultOf(entry)
       if (fault !== undefined) return yield* refuse(bootstrap, fault)
       const path = yield* locate(entry.name)
@@ -114,8 +115,8 @@ export const unpack = (
   tree: string,
   options: { readonly progress: (text: string) => void; readonly without?: string | undefined }
 ): Effect.Effect<void, Tool.ToolError> => {
-  const without = options.without === undefined ? [] : [`--exclude=${options.without}`]
-  const args = confined(file, tree, ["--extract", ...faithful, ...without])
+  const without = options.without === undefined ? [] : ["--no-anchored", `--exclude=${options.without}`]
+  const args = confined(file, tree, ["--extract", ...faithful, ...leftOut, ...without])
   return Effect.asVoid(named(Tool.run("unshare", args, { progress: options.progress })))
 }
 
@@ -138,6 +139,10 @@ export const faultOf = ({ kind, name, target }: Entry): string | undefined => {
     return `${quoted} is linked to "${Text.brief(target ?? "")}", outside of the tree`
   return undefined
 }
+
+/** A machine has a /dev of its own: the devices that most archives of a system have there are no loss, and nobody's risk. */
+const isLeftOut = ({ kind, name }: Entry): boolean => (kind === "c" || kind === "b") && /^(\.\/)?dev\/./.test(name)
+const leftOut = ["--anchored", "--exclude=dev/?*", "--exclude=./dev/?*"]
 
 /** tar's kinds of plain files (contiguous ones too), folders and links. */
 const ordinary: ReadonlySet<string> = new Set(["-", "C", "d", "l", "h"])

@@ -109,7 +109,7 @@ const layout = (layers: ReadonlyArray<Buffer>, options: LayoutOptions = {}): Buf
   return archive(...[...files].map(([name, content]) => file(name, content)))
 }
 
-const device = (type: "3" | "4" | "6"): Member => ({ name: "dev/x", type })
+const device = (type: "3" | "4" | "6"): Member => ({ name: "srv/x", type })
 const blobs = (files: Map<string, Buffer>) => [...files.keys()].filter((name) => name.startsWith("blobs/"))
 
 const hostile = (name: string, host: () => Host, layers: boolean) => {
@@ -160,9 +160,14 @@ const hostile = (name: string, host: () => Host, layers: boolean) => {
       ["a hard link to an absolute name", (canary) => [hardLink("h", `${canary}/file`), file("h")], '"h"'],
       ["a hard link that climbs", () => [hardLink("h", "../canary/file"), file("h")], '"h"'],
       ["a hard link through a link", (canary) => [link("out", canary), hardLink("h", "out/file"), file("h")], '"h"'],
-      ["a character device", () => [folder("dev"), device("3")], '"dev/x" is a device'],
-      ["a block device", () => [folder("dev"), device("4")], '"dev/x" is a device'],
-      ["a FIFO", () => [folder("dev"), device("6")], '"dev/x" is a FIFO'],
+      ["a character device", () => [folder("srv"), device("3")], '"srv/x" is a device'],
+      ["a block device", () => [folder("srv"), device("4")], '"srv/x" is a device'],
+      [
+        "a device that is in dev by another name",
+        () => [{ name: "x/../dev/x", type: "3" }],
+        '"x/../dev/x" is a device'
+      ],
+      ["a FIFO", () => [folder("srv"), device("6")], '"srv/x" is a FIFO'],
       ["a kind that nobody knows", () => [{ name: "x", type: "Z" }], "unknown file type"],
       ["a link in place of the tree", (canary) => [link("./", canary), file("new")], '"./"'],
       ["a name that looks like tar's list", () => [file('a" -> "b'), file('../canary/"\nx')], '../canary/\\"\\nx']
@@ -320,10 +325,12 @@ describe("a tree by", () => {
     assert.strictEqual(await at.contents(tree), await at.contents(`${at.root()}/images/tiny`))
   })
 
-  it("an archive of a whole Debian", async () => {
-    await at.sh(`tar --create --zstd --exclude='./dev/*' --file "$1/bare.tar.zst" -C "$1/images/bare" .`)
+  it("an archive of a whole Debian, but for its devices", async () => {
+    await at.sh('test -c "$1/images/bare/dev/null"')
+    await at.sh(`tar --create --zstd --file "$1/bare.tar.zst" -C "$1/images/bare" .`)
     const { tree } = await filled({ tarball: { path: "bare.tar.zst" } })
     assert.strictEqual(await at.contents(tree), await at.contents(`${at.root()}/images/bare/`))
+    assert.strictEqual((await at.sh('ls -A "$2/dev"', tree)).stdout, "")
   })
 
   it("an archive from a url, and nothing else is left in the tree", async () => {
