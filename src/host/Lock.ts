@@ -12,6 +12,7 @@ import * as fs from "node:fs"
 import { constants } from "node:fs"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type * as PlatformError from "effect/PlatformError"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -19,9 +20,13 @@ import * as Files from "./Files.ts"
 import * as Tool from "./Tool.ts"
 
 /** Another live process holds the lock. */
-export class LockHeld extends Schema.TaggedError<LockHeld>()("LockHeld", { path: Schema.String }) {
+export class LockHeld extends Schema.TaggedError<LockHeld>()("LockHeld", {
+  path: Schema.String,
+  /** Who took it; null where that was not written down. Tools of its may go on after it was killed. */
+  pid: Schema.NullOr(Schema.Number)
+}) {
   override get message(): string {
-    return `Another process holds ${this.path}.`
+    return `${this.pid === null ? "Another process" : `Process ${this.pid}`} holds ${this.path}.`
   }
   get hint(): string {
     return "try again when it has finished"
@@ -53,17 +58,27 @@ export const hold = (
         ).pipe(
           Effect.catchIf(
             (error) => error._tag === "ToolFailed" && error.code === 75,
-            () => Effect.fail(new LockHeld({ path }))
+            () => Effect.flatMap(holderOf(path), (pid) => Effect.fail(new LockHeld({ path, pid })))
           )
         )
         const ours = yield* Files.attempt("fstat", path, () => fs.fstatSync(fd))
         const there = yield* Files.find(path)
         if (there._tag === "None" || there.value.inode !== ours.ino) return yield* attempt
         yield* Effect.addFinalizer(() => Effect.ignore(Files.remove(path)))
+        // For who finds it held; the lock itself does not depend on it.
+        yield* Effect.ignore(
+          Files.attempt("write", path, () => {
+            fs.ftruncateSync(fd)
+            fs.writeSync(fd, String(process.pid), 0)
+          })
+        )
         yield* Effect.updateServiceScoped(Tool.Inherited, (descriptors) => [...descriptors, fd])
       })
     return Effect.andThen(Files.makeFolder(folder, 0o700), attempt)
   })
+
+const holderOf = (path: string) =>
+  Effect.map(Files.readText(path), (text) => Number(Option.getOrElse(text, () => "")) || null)
 
 /** Does `use` under the lock of this name, or nothing where somebody holds it. */
 export const ifFree = <E, R>(

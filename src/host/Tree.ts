@@ -43,6 +43,12 @@ export const isMappable = (path: string): Effect.Effect<boolean, PlatformError.P
 
 const mappable: ReadonlySet<number> = new Set([magic.btrfs, magic.xfs, magic.ext])
 
+/** What the files of a tree occupy, in bytes, those that it shares with others included; nothing that is mounted below. */
+export const sizeBytes = (path: string): Effect.Effect<number, Tool.ToolError> =>
+  Effect.map(Tool.run("du", ["--summarize", "--block-size=1", "--one-file-system", path]), (said) =>
+    Number(/^\d+/.exec(said)?.[0] ?? 0)
+  )
+
 /** True where `path` is the top of a btrfs subvolume: its inode is 256 (btrfs-subvolume(8)). */
 export const isSubvolume = (path: string): Effect.Effect<boolean, PlatformError.PlatformError> =>
   Effect.gen(function* () {

@@ -18,10 +18,10 @@ import * as Digest from "../host/Digest.ts"
 import * as Files from "../host/Files.ts"
 import * as Lock from "../host/Lock.ts"
 import * as Text from "../host/Text.ts"
-import type * as Tool from "../host/Tool.ts"
 import * as Tree from "../host/Tree.ts"
 import { ImageName, lockOf } from "../record/MachineRecord.ts"
 import { Records } from "../record/Records.ts"
+import { byWorth, decodeNotes, isStamp, momentOf, nameOf, type Notes, stampOf } from "./Generations.ts"
 
 /** No image has this name. */
 export class ImageNotFound extends Schema.TaggedError<ImageNotFound>()("ImageNotFound", {
@@ -99,6 +99,8 @@ export interface Image {
   readonly createdMs: number
   /** When the tree was made from nothing that this one goes back to. */
   readonly bornMs: number
+  /** What its files occupy, shared or not; undefined of a plain folder, which anybody may change. */
+  readonly sizeBytes?: number | undefined
 }
 
 /** One version of an image. */
@@ -113,8 +115,7 @@ export interface Generation {
   readonly users: ReadonlyArray<string>
 }
 
-/** What a generation is called: its stamp, or a plain folder's name. */
-export const nameOf = (generation: string): string => generation.slice(generation.lastIndexOf("/") + 1)
+export { nameOf } from "./Generations.ts"
 
 /** How many generations an image keeps where nobody says otherwise, the current one among them. */
 export const defaultKeep = 3
@@ -143,16 +144,13 @@ export class Images extends Context.Service<
     ): Effect.Effect<Image, ImageExists | Tree.TreeError>
     /** Its generations, the newest first. */
     history(name: string): Effect.Effect<ReadonlyArray<Generation>, ImageNotFound | PlatformError.PlatformError>
-    /** Makes another generation the current one: the one with this stamp, else the newest that is older. */
+    /** Makes another generation the current one: the one with this stamp, else the one that was it before. */
     rollback(
       name: string,
       stamp: string | undefined
-    ): Effect.Effect<
-      Generation,
-      ImageNotFound | ImageInUse | GenerationNotFound | Tool.ToolError | PlatformError.PlatformError
-    >
+    ): Effect.Effect<Generation, ImageNotFound | ImageInUse | GenerationNotFound | Tree.TreeError>
     /** The right to make or change an image, until the scope closes; machines go on being made from it. ImageInUse while another has it. */
-    change(name: ImageName): Effect.Effect<void, ImageInUse | Tool.ToolError | PlatformError.PlatformError, Scope.Scope>
+    change(name: ImageName): Effect.Effect<void, ImageInUse | Tree.TreeError, Scope.Scope>
     /**
      * Takes a tree from elsewhere in the state folder to be committed, under the lock of `change` or `stage`: until the
      * scope closes, what is not committed by then is deleted.
@@ -162,9 +160,7 @@ export class Images extends Context.Service<
      * The image, until the scope closes nobody else's to make, remove or change. ImageInUse while a record names it, or
      * while another has it.
      */
-    hold(
-      name: string
-    ): Effect.Effect<Image, ImageNotFound | ImageInUse | Tool.ToolError | PlatformError.PlatformError, Scope.Scope>
+    hold(name: string): Effect.Effect<Image, ImageNotFound | ImageInUse | Tree.TreeError, Scope.Scope>
     /** Removes an image and its generations. ImageInUse while a record names one, or while it is made. A second time is ImageNotFound. */
     remove(name: string): Effect.Effect<void, ImageNotFound | ImageInUse | Tree.TreeError>
     /** Deletes what killed processes left in staging, and generations that nothing uses; returns what it was. */
@@ -182,6 +178,7 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
     const generationsOf = (name: string) => `${folder}/.generations/${name}`
     const plainOf = (name: string) => `${generationsOf(name)}/${plainName}`
     const nextOf = (name: string) => `${generationsOf(name)}/${nextName}`
+    const growingOf = (name: string) => `${generationsOf(name)}/${growingName}`
 
     const find = Effect.fn("Images.find")(function* (name: string) {
       if (!isName(name)) return Option.none<Image>()
@@ -194,9 +191,8 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
       const tree = yield* Files.find(generation)
       if (!Option.exists(tree, ({ kind }) => kind === "directory")) return Option.none<Image>()
       const createdMs = momentOf(generation) ?? Option.getOrThrow(tree).modifiedMs
-      const born = yield* Files.readText(`${generation}${bornSuffix}`)
-      const bornMs = Number(Option.getOrElse(born, () => "")) || createdMs
-      return Option.some({ name, generation, createdMs, bornMs })
+      const { bornMs = createdMs, sizeBytes } = yield* notesOf(generation)
+      return Option.some({ name, generation, createdMs, bornMs, sizeBytes })
     })
 
     const list = Effect.gen(function* () {
@@ -211,14 +207,43 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
       return yield* new ImageNotFound({ image: name, existing: (yield* list).map((image) => image.name) })
     })
 
+    /** The tree of a commit that was killed, or is under way: it never was the image. */
+    const growing = (name: string) =>
+      Effect.gen(function* () {
+        const stamp = yield* Files.readText(growingOf(name))
+        const current = yield* find(name)
+        const path = `${generationsOf(name)}/${Option.getOrElse(stamp, () => "")}`
+        const isIt = Option.exists(current, ({ generation }) => generation === path)
+        return Option.isNone(stamp) || isIt ? Option.none<string>() : Option.some(path)
+      })
+
+    /** Brings a killed switch to its end, or back. Under the lock. */
+    const finish = (name: string) =>
+      Effect.gen(function* () {
+        if (Option.isSome(yield* Files.readLink(nextOf(name)))) {
+          if (yield* Files.exists(`${folder}/${name}`)) yield* Files.remove(nextOf(name))
+          else yield* Files.rename(nextOf(name), `${folder}/${name}`)
+        }
+        const tree = yield* growing(name)
+        if (Option.isSome(tree)) {
+          yield* Tree.remove(tree.value)
+          yield* Files.remove(`${tree.value}${notesSuffix}`)
+        }
+        yield* Files.remove(growingOf(name))
+      })
+
+    /** The right to make or change an image, which begins with what is left of a killed change. */
+    const change = (name: string, patience = moment) => Effect.andThen(holdStaging(name, patience), finish(name))
+
     /** Held while staging, so that what lies there without a holder is known to be left behind. */
     const holdStaging = (name: string, patience: Duration.Duration) =>
       Effect.andThen(
         Files.makeFolder(`${folder}/.staging`, 0o700),
         Lock.hold(lockOf(records.root, `image-${name}`), patience).pipe(
-          Effect.catchTag("LockHeld", () =>
-            Effect.fail(new ImageInUse({ image: name, users: ["another redd that is making or changing it"] }))
-          )
+          Effect.catchTag("LockHeld", ({ pid }) => {
+            const holder = pid === null ? "another redd" : `process ${pid}`
+            return Effect.fail(new ImageInUse({ image: name, users: [`${holder}, which makes or changes it`] }))
+          })
         )
       )
 
@@ -240,10 +265,11 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
         all.flatMap((listed) =>
           listed._tag === "Record" && treeOf(listed.record.generation) === path ? [listed.record.id] : []
         )
+      const uncommitted = yield* growing(name)
       const older = (yield* Files.list(generationsOf(name)))
         .filter((stamp) => isStamp(stamp))
         .map((stamp) => `${generationsOf(name)}/${stamp}`)
-        .filter((path) => path !== image.generation)
+        .filter((path) => path !== image.generation && !Option.contains(uncommitted, path))
       return [image.generation, ...older]
         .map((path) => ({
           stamp: nameOf(path),
@@ -267,16 +293,18 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
           all.flatMap((listed) => (listed._tag === "Record" ? [treeOf(listed.record.generation)] : []))
         )
         const entries = yield* Files.list(generationsOf(name))
-        const stamps = entries.filter(isStamp).sort().reverse()
-        const others = stamps.filter(
-          (stamp) => `${generationsOf(name)}/${stamp}` !== Option.getOrUndefined(current)?.generation
-        )
+        const now = Option.match(current, { onNone: () => "", onSome: ({ generation }) => nameOf(generation) })
+        const stamps = entries.filter((entry) => isStamp(entry) && entry !== now)
+        const before = new Map<string, string | undefined>()
+        for (const stamp of [now, ...stamps])
+          before.set(stamp, (yield* notesOf(`${generationsOf(name)}/${stamp}`)).before)
         const keep = Option.isNone(current) ? 0 : yield* keepOf(name)
+        const others = byWorth(now, stamps, (stamp) => before.get(stamp))
         const kept = new Set(others.slice(0, Math.max(0, keep - 1)))
         return entries
           .filter((entry) => {
             if (beside.has(entry)) return false
-            const tree = entry.endsWith(bornSuffix) ? entry.slice(0, -bornSuffix.length) : entry
+            const tree = entry.endsWith(notesSuffix) ? entry.slice(0, -notesSuffix.length) : entry
             const path = `${generationsOf(name)}/${tree}`
             return !kept.has(tree) && !used.has(path) && path !== Option.getOrUndefined(current)?.generation
           })
@@ -330,7 +358,7 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
 
     const hold = Effect.fn("Images.hold")(function* (name: string) {
       const image = yield* get(name)
-      yield* holdStaging(name, moment)
+      yield* change(name)
       const users = (yield* records.list).flatMap((listed) =>
         listed._tag === "Record" && listed.record.image === image.name ? [`machine "${listed.record.id}"`] : []
       )
@@ -341,7 +369,7 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
       list,
       get,
       hold,
-      change: (name) => holdStaging(name, moment),
+      change,
       adopt: (name, tree) =>
         Effect.gen(function* () {
           const staged = stagingOf(name)
@@ -351,7 +379,7 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
         }),
       stage: (name) =>
         Effect.gen(function* () {
-          yield* holdStaging(name, moment)
+          yield* change(name)
           const staged = stagingOf(name)
           yield* Tree.remove(staged)
           yield* Effect.acquireRelease(Tree.make(staged, folder), () => Effect.ignore(Tree.remove(staged)))
@@ -359,7 +387,8 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
         }),
       commit: (name, staged, options) =>
         Effect.gen(function* () {
-          if (options.as === "new" && Option.isSome(yield* find(name))) return yield* new ImageExists({ image: name })
+          const current = yield* find(name)
+          if (options.as === "new" && Option.isSome(current)) return yield* new ImageExists({ image: name })
           yield* settle(staged)
           const createdMs = yield* Clock.currentTimeMillis
           const stamp = stampOf(createdMs)
@@ -368,26 +397,34 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
             yield* Files.replace(`${generationsOf(name)}/${keepName}`, `${options.keep}\n`)
           // Its content before its name: a rename may reach the disk long before what was written (ext4's delayed allocation).
           yield* Tree.persist(staged)
-          const bornMs = options.bornMs ?? createdMs
-          yield* Files.replace(`${generationsOf(name)}/${stamp}${bornSuffix}`, `${bornMs}\n`)
+          const notes: Notes = {
+            bornMs: options.bornMs ?? createdMs,
+            sizeBytes: yield* Tree.sizeBytes(staged),
+            // A plain folder is called so from here on.
+            ...Option.match(current, { onNone: () => ({}), onSome: (image) => ({ before: stampOf(image.createdMs) }) })
+          }
+          yield* Files.replace(`${generationsOf(name)}/${stamp}${notesSuffix}`, JSON.stringify(notes))
+          yield* Files.replace(growingOf(name), stamp)
           yield* Files.rename(staged, `${generationsOf(name)}/${stamp}`)
           yield* switchTo(name, stamp)
+          yield* Files.remove(growingOf(name))
           yield* Effect.forEach(yield* surplus(name), Tree.remove, { discard: true })
-          return { name, generation: `${generationsOf(name)}/${stamp}`, createdMs, bornMs }
+          const { bornMs, sizeBytes } = notes
+          return { name, generation: `${generationsOf(name)}/${stamp}`, createdMs, bornMs, sizeBytes }
         }),
       history,
       rollback: (name, stamp) =>
         Effect.scoped(
           Effect.gen(function* () {
             const image = yield* get(name)
-            yield* holdStaging(name, moment)
+            yield* change(name)
             const all = yield* history(name)
             const others = all.filter(({ current, stamp: each }) => !current && isStamp(each))
-            const now = all.find(({ current }) => current)
+            const { before } = yield* notesOf(image.generation)
+            const isWanted = (each: string) => each === (stamp ?? before)
             const wanted =
-              stamp === undefined
-                ? others.find(({ createdMs }) => createdMs < (now?.createdMs ?? 0))
-                : others.find((each) => each.stamp === stamp)
+              others.find((each) => isWanted(each.stamp)) ??
+              (stamp === undefined ? others.find(({ createdMs }) => createdMs < image.createdMs) : undefined)
             if (wanted === undefined) {
               const existing = others.map((each) => each.stamp)
               return yield* new GenerationNotFound({ image: name, wanted: stamp ?? "", existing })
@@ -415,9 +452,12 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
         const staged = yield* Files.list(`${folder}/.staging`)
         const names = new Set([...staged, ...(yield* Files.list(`${folder}/.generations`))])
         const swept = yield* Effect.forEach(names, (name) =>
-          Effect.scoped(Effect.andThen(holdStaging(name, Duration.zero), sweepHeld(name, dryRun))).pipe(
-            Effect.catchTag("ImageInUse", () => Effect.succeed([]))
-          )
+          Effect.scoped(
+            Effect.andThen(
+              dryRun ? holdStaging(name, Duration.zero) : change(name, Duration.zero),
+              sweepHeld(name, dryRun)
+            )
+          ).pipe(Effect.catchTag("ImageInUse", () => Effect.succeed([])))
         )
         return swept.flat()
       })
@@ -429,22 +469,16 @@ const isName = Schema.is(ImageName)
 
 /** What lies beside an image's generations. */
 const nextName = "next"
+const growingName = "growing"
 const keepName = "keep"
 const plainName = "plain"
-const bornSuffix = ".born"
-const beside: ReadonlySet<string> = new Set([nextName, keepName, plainName])
+const notesSuffix = ".json"
+const beside: ReadonlySet<string> = new Set([nextName, growingName, keepName, plainName])
 
-/** A generation is called by the moment of its commit: `20261125221600123`. */
-const stampOf = (ms: number): string => new Date(ms).toISOString().replaceAll(/[^0-9]/g, "")
-const isStamp = (name: string): boolean => /^\d{17}$/.test(name)
-
-/** The moment of a generation's commit; undefined where its path has none. */
-const momentOf = (path: string): number | undefined => {
-  const found = /\/(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d{3})$/.exec(path)
-  if (found === null) return undefined
-  const [, year, month, day, hour, minute, second, ms] = found
-  return Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}.${ms}Z`)
-}
+const notesOf = (generation: string): Effect.Effect<Partial<Notes>, PlatformError.PlatformError> =>
+  Effect.map(Files.readText(`${generation}${notesSuffix}`), (text) =>
+    Option.getOrElse(Option.flatMap(text, decodeNotes), () => ({}))
+  )
 
 /** Longer than it takes a prepare from looking up an image to storing its record. */
 const graceMs = 60_000
