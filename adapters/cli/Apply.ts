@@ -23,14 +23,19 @@ export const apply = Command.make(
       Flag.withDescription("Change nothing, and say what would be done"),
       Flag.withDefault(false)
     ),
+    diff: Flags.diff,
     timeout: Flags.playbookTimeout,
     json: Flags.json
   },
-  ({ dryRun, json, parallel, timeout }) =>
+  ({ diff, dryRun, json, parallel, timeout }) =>
     Flags.withState((settings) =>
       Effect.gen(function* () {
         const Maintaining = yield* maintaining
-        const rows = yield* Maintaining.apply([settings.definitions], { timeout }, { parallel, dryRun })
+        const rows = yield* Maintaining.apply(
+          [settings.definitions],
+          { diff, timeout, reserveBytes: settings.reserveBytes },
+          { parallel, dryRun }
+        )
         if (json) yield* Say.result(JSON.stringify(rows))
         else if (rows.length === 0) yield* Say.note(`redd: there are no definitions in ${settings.definitions}`)
         else

@@ -35,6 +35,11 @@ export const duration = (name: string) =>
     )
   )
 
+export const diff = Flag.Boolean("diff").pipe(
+  Flag.withDescription("Show what playbooks change in files"),
+  Flag.withDefault(false)
+)
+
 export const playbookTimeout = duration("timeout").pipe(
   Flag.withDescription("How long a playbook may take (2h)"),
   Flag.withDefault(Duration.hours(2))

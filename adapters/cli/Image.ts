@@ -5,7 +5,19 @@ import * as Option from "effect/Option"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import { Descriptor, Export, ImageBuild, Images, lacks, Login, mmdebstrap, Shell } from "../../src/index.ts"
+import {
+  Backends,
+  Descriptor,
+  Export,
+  ImageBuild,
+  Images,
+  lacks,
+  Login,
+  mmdebstrap,
+  proxies,
+  Quantity,
+  Shell
+} from "../../src/index.ts"
 import * as Ask from "../terminal/Ask.ts"
 import * as ImageMaking from "../terminal/ImageMaking.ts"
 import { Invocation } from "../terminal/Invocation.ts"
@@ -60,10 +72,16 @@ const list = Command.make("list", { json: Flags.json }, (flags) =>
           const definition = defined.has(image.name)
             ? Option.getOrUndefined(yield* Effect.option(Maintaining.definitionOf([settings.definitions], image.name)))
             : undefined
+          const proposal = { root: settings.root, generation: image.generation, isolation: settings.isolation }
+          const backend = yield* Effect.asSome(Backends.choose(settings.backend, proposal)).pipe(
+            Effect.catchTag("BackendUnfit", () => Effect.succeedNone)
+          )
           return {
             name: image.name,
             generation: Images.nameOf(image.generation),
             created: new Date(image.createdMs).toISOString(),
+            sizeBytes: image.sizeBytes ?? null,
+            backend: Option.match(backend, { onNone: () => null, onSome: (found) => found.name }),
             users,
             defined: defined.has(image.name),
             due: definition !== undefined && ImageBuild.due(definition, Option.some(image), now) === "recreate"
@@ -72,11 +90,13 @@ const list = Command.make("list", { json: Flags.json }, (flags) =>
       )
       if (flags.json) return yield* Say.result(JSON.stringify(rows))
       yield* Say.table(
-        ["NAME", "GENERATION", "CREATED", "MACHINES", "DEFINED"],
+        ["NAME", "GENERATION", "AGE", "SIZE", "BACKEND", "MACHINES", "DEFINED"],
         rows.map((row) => [
           row.name,
           row.generation,
-          row.created,
+          Quantity.formatAge(now - Date.parse(row.created)),
+          row.sizeBytes === null ? "" : Quantity.formatSize(row.sizeBytes),
+          row.backend ?? "none",
           String(row.users.length),
           row.defined ? (row.due ? "due" : "yes") : "no"
         ])
@@ -161,7 +181,7 @@ const login = Command.make(
     name: ImageMaking.newName
   },
   (flags) =>
-    Flags.withState(() =>
+    Flags.withState((settings) =>
       Effect.gen(function* () {
         if (!Descriptor.isTerminal(0)) {
           return yield* new UsageWrong({
@@ -169,14 +189,18 @@ const login = Command.make(
             remedy: "write a playbook for what a program shall do"
           })
         }
-        if (flags.inPlace) return yield* (yield* Invocation).exitWith(yield* Login.inPlace(flags.name))
-        const made = yield* ImageBuild.login(flags.name, (record) =>
-          Effect.andThen(
-            Shell.open(record),
-            Effect.map(Ask.yesOrNo(`Make this the image ${flags.name} from the next machine on?`), (yes) =>
-              yes ? ("promote" as const) : ("discard" as const)
+        const { environment, exitWith } = yield* Invocation
+        if (flags.inPlace) return yield* exitWith(yield* Login.inPlace(flags.name))
+        const made = yield* ImageBuild.login(
+          flags.name,
+          { environment: proxies(environment), reserveBytes: settings.reserveBytes },
+          (record) =>
+            Effect.andThen(
+              Shell.open(record),
+              Effect.map(Ask.yesOrNo(`Make this the image ${flags.name} from the next machine on?`), (yes) =>
+                yes ? ("promote" as const) : ("discard" as const)
+              )
             )
-          )
         )
         yield* Say.note(
           Option.match(made, {
@@ -201,7 +225,7 @@ const maintain = Command.make(
       Flag.withDescription("Change nothing, say what would be"),
       Flag.withDefault(false)
     ),
-    diff: Flag.Boolean("diff").pipe(Flag.withDescription("Show what changes in files"), Flag.withDefault(false)),
+    diff: Flags.diff,
     tags: Flag.String("tags").pipe(
       Flag.withDescription("Only tasks with these tags, with commas between"),
       Flag.withDefault("")
@@ -220,6 +244,7 @@ const maintain = Command.make(
         const definition = yield* Maintaining.definitionOf([settings.definitions], image)
         const { did, generation } = yield* Maintaining.bring(definition, "maintain", {
           ...wanted,
+          reserveBytes: settings.reserveBytes,
           tags: tags.split(",").filter((tag) => tag !== "")
         })
         yield* Say.note(`redd: image ${image} is ${did}: ${Images.nameOf(generation)}`)

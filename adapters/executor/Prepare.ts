@@ -54,7 +54,7 @@ export const prepare = <E, R>(call: Call<E, R>, options: Options) =>
       const stamp = Images.nameOf(image.generation)
       const meant = reference === image.name ? "" : `, for "${Text.brief(reference)}"`
       yield* Say.note(
-        `redd: image ${image.name}${stamp === image.name ? "" : ` (${stamp})`}, ${ago(started - image.createdMs)} old${meant}`
+        `redd: image ${image.name}${stamp === image.name ? "" : ` (${stamp})`}, ${Quantity.formatAge(started - image.createdMs)} old${meant}`
       )
       if (settings.gitlab.shell !== undefined && !(yield* Choice.has(image, settings.gitlab.shell)))
         return yield* new ShellMissing({ image: image.name, shell: settings.gitlab.shell })
@@ -193,15 +193,3 @@ const inWords = ({ backend, boot, engine, limits, network, tmpSizeBytes }: Machi
     ...(tmpSizeBytes === undefined ? [] : [`/tmp in RAM, ${Quantity.formatSize(tmpSizeBytes)}`]),
     network === "none" ? "no network" : "the host's network"
   ].join("; ")
-
-/** How long ago, as roughly as people say it. */
-const ago = (ms: number): string => {
-  const minutes = Math.max(0, Math.round(ms / 60_000))
-  const [count, unit] =
-    minutes < 120
-      ? [minutes, "minute"]
-      : minutes < 48 * 60
-        ? [Math.round(minutes / 60), "hour"]
-        : [Math.round(minutes / 1440), "day"]
-  return `${count} ${unit}${count === 1 ? "" : "s"}`
-}

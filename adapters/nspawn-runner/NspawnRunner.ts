@@ -18,6 +18,7 @@ import { config } from "../executor/Config.ts"
 import { prepare } from "../executor/Prepare.ts"
 import { run } from "../executor/Run.ts"
 import * as Toml from "../executor/Toml.ts"
+import type { Configuration } from "../terminal/Configuration.ts"
 import * as ImageMaking from "../terminal/ImageMaking.ts"
 import { Invocation } from "../terminal/Invocation.ts"
 import * as Maintaining from "../terminal/Maintaining.ts"
@@ -75,8 +76,8 @@ const talking = <A, E, R>(use: Effect.Effect<A, E, R>) =>
     Effect.provideService(use, References.MinimumLogLevel, debug ? "Debug" : verbose ? "Info" : "Warn")
   )
 
-const withMachines = <A, E, R>(use: Effect.Effect<A, E, R>) =>
-  talking(Effect.flatMap(settings, (loaded) => Effect.provide(use, Machine.layer(loaded.root))))
+const withMachines = <A, E, R>(use: (loaded: Configuration) => Effect.Effect<A, E, R>) =>
+  talking(Effect.flatMap(settings, (loaded) => Effect.provide(use(loaded), Machine.layer(loaded.root))))
 
 const id = Flag.String("id").pipe(
   Flag.withDescription("What the machine is called (else it is the job's)"),
@@ -89,7 +90,7 @@ const chrootCreate = Command.make(
   "chroot-create",
   { suite: Flag.optional(ImageMaking.suite), name: ImageMaking.newName },
   ({ name, suite }) =>
-    withMachines(
+    withMachines(({ reserveBytes }) =>
       Effect.gen(function* () {
         if ((yield* (yield* Images.Images).list).some((found) => found.name === name))
           return yield* new Images.ImageExists({ image: name })
@@ -100,14 +101,14 @@ const chrootCreate = Command.make(
           onNone: () => ({ ...written, bootstrap: written.bootstrap ?? bootstrap(name) }),
           onSome: (wanted) => ({ ...written, bootstrap: bootstrap(wanted) })
         })
-        yield* Maintaining.bring(definition, "create", { timeout: playbookTimeout })
+        yield* Maintaining.bring(definition, "create", { timeout: playbookTimeout, reserveBytes })
         yield* Say.note(`redd: image ${name} is there`)
       })
     )
 ).pipe(Command.withDescription("Make an image: Debian with systemd, D-Bus, git and Python, and what its playbook says"))
 
 const chrootLogin = Command.make("chroot-login", { image }, ({ image: name }) =>
-  withMachines(
+  withMachines(() =>
     Effect.gen(function* () {
       if (!Descriptor.isTerminal(0)) return yield* new TerminalMissing()
       yield* (yield* Invocation).exitWith(yield* Login.inPlace(name))
@@ -123,7 +124,7 @@ class TerminalMissing extends Schema.TaggedError<TerminalMissing>()("TerminalMis
 }
 
 const chrootList = Command.make("chroot-list", {}, () =>
-  withMachines(
+  withMachines(() =>
     Effect.gen(function* () {
       const made = (yield* (yield* Images.Images).list).map(({ name }) => name)
       const all = new Set<string>([...made, ...(yield* Playbook.names(folder))])
@@ -133,12 +134,12 @@ const chrootList = Command.make("chroot-list", {}, () =>
 ).pipe(Command.withDescription("The images, and those that a playbook describes: name and path"))
 
 const chrootMaintenance = Command.make("chroot-maintenance", { image: Argument.optional(image) }, (flags) =>
-  withMachines(
+  withMachines(({ reserveBytes }) =>
     Effect.gen(function* () {
       const only = Option.match(flags.image, { onNone: () => undefined, onSome: (name) => [name] })
       const rows = yield* Maintaining.apply(
         Playbook.places(folder),
-        { timeout: playbookTimeout },
+        { timeout: playbookTimeout, reserveBytes },
         { parallel: 1, dryRun: false, only }
       )
       for (const { did, name } of rows) yield* Say.note(`redd: image ${name}: ${did}`)

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Argument from "effect/cli/Argument"
 import * as Flag from "effect/cli/Flag"
-import { ImageBuild, MachineRecord, type mmdebstrap, Text } from "../../src/index.ts"
+import { ImageBuild, MachineRecord, type mmdebstrap, proxies, Text } from "../../src/index.ts"
 import { Invocation } from "./Invocation.ts"
 import * as Say from "./Say.ts"
 
@@ -39,11 +39,3 @@ export const make = (name: MachineRecord.ImageName, bootstrap: ReturnType<typeof
     )
     yield* Say.note(`redd: image ${image.name} is there`)
   })
-
-/** The proxy settings that we were started with, for the tools that fetch. */
-export const proxies = (environment: Readonly<Record<string, string | undefined>>): Readonly<Record<string, string>> =>
-  Object.fromEntries(
-    Object.entries(environment).flatMap(([name, value]) =>
-      /^(https?|ftp|no|all)_proxy$/i.test(name) && value !== undefined ? [[name, value]] : []
-    )
-  )

@@ -13,9 +13,9 @@ import {
   Images,
   lacks,
   MachineRecord,
+  proxies,
   Records
 } from "../../src/index.ts"
-import { proxies } from "./ImageMaking.ts"
 import { Invocation } from "./Invocation.ts"
 import { paragraph } from "./Paragraph.ts"
 import * as Say from "./Say.ts"
@@ -59,6 +59,7 @@ const isName = Schema.is(MachineRecord.ImageName)
 /** What a person may want of a run of a playbook. */
 export interface Wanted extends Pick<Ansible.Options, "check" | "diff" | "tags" | "extraVars"> {
   readonly timeout: Duration.Duration
+  readonly reserveBytes: number | undefined
 }
 
 /** How the tools that work on an image are called, and where what they say goes. */
@@ -84,12 +85,7 @@ export const dueOf = (definition: Definition.Definition) =>
  * Makes an image what its definition says: from nothing where it is not there or is due, by its playbook else. All that
  * the tools said is kept in a file of the state folder's, until the next time.
  */
-export const bring = (
-  definition: Definition.Definition,
-  due: "create" | "recreate" | "maintain",
-  wanted: Wanted,
-  prefix = ""
-) =>
+export const bring = (definition: Definition.Definition, due: ImageBuild.Due, wanted: Wanted, prefix = "") =>
   Effect.gen(function* () {
     const log: Array<string> = []
     const said = yield* Say.inOrder
@@ -161,7 +157,7 @@ export const apply = (
           Effect.gen(function* () {
             const wantedImage = yield* Effect.fromResult(definition)
             const due = yield* dueOf(wantedImage)
-            if (options.dryRun) return row(name, `would ${due}`, "")
+            if (options.dryRun) return row(name, yield* wouldDo(wantedImage, due), "")
             const { did, generation } = yield* bring(wantedImage, due, wanted, options.parallel > 1 ? name : "")
             return row(name, did, Images.nameOf(generation))
           }).pipe(
@@ -175,6 +171,12 @@ export const apply = (
     }
     return chosen.flatMap((name) => done.get(name) ?? [])
   })
+
+/** What `bring` would do, or that it would fail at once. */
+const wouldDo = (definition: Definition.Definition, due: ImageBuild.Due) =>
+  due === "create" && definition.bootstrap === undefined
+    ? Effect.fail(new ImageBuild.BootstrapMissing({ image: definition.name, file: definition.file }))
+    : Effect.succeed(due === "maintain" && !definition.hasTasks ? "unchanged" : `would ${due}`)
 
 /** Names in an order in which each comes after its source, as far as that is one of them; those of one wave may go at once. */
 export const waves = (

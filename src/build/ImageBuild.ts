@@ -20,6 +20,7 @@ import { Records } from "../record/Records.ts"
 import * as Ansible from "./Ansible.ts"
 import type { Bootstrap, BootstrapFailed, Options as BootstrapOptions } from "./Bootstrap.ts"
 import type { Definition } from "./Definition.ts"
+import { proxies } from "./Proxies.ts"
 
 /** Its definition does not say how the image comes to be, and it is not there. */
 export class BootstrapMissing extends Schema.TaggedError<BootstrapMissing>()("BootstrapMissing", {
@@ -77,11 +78,19 @@ export interface Outcome {
   readonly generation: string
 }
 
+/** Of the machine in which a tree is worked on. */
+export interface StagingOptions {
+  /** Its proxy settings are the machine's, too. */
+  readonly environment: Readonly<Record<string, string>>
+  /** As MachineSpec has it. */
+  readonly reserveBytes?: number | undefined
+}
+
 /** Makes an image from nothing, playbook included; the next generation of one that is there. */
 export const build = (
   definition: Definition,
   bootstrap: Bootstrap,
-  options: Ansible.Options & BootstrapOptions
+  options: StagingOptions & Ansible.Options & BootstrapOptions
 ): Effect.Effect<Outcome, BuildError, Images | Records> =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -93,7 +102,8 @@ export const build = (
       const bornMs = yield* Clock.currentTimeMillis
       yield* bootstrap.fill(staged, options)
       const tree = definition.hasTasks
-        ? (yield* inStaging(definition, staged, (record) => Ansible.play(record, definition.file, options))).tree
+        ? (yield* inStaging(definition, staged, options, (record) => Ansible.play(record, definition.file, options)))
+            .tree
         : staged
       const image = yield* images.commit(name, tree, { as: "next", keep: definition.keep, bornMs })
       return { did: exists ? "recreated" : "created", generation: image.generation }
@@ -103,7 +113,7 @@ export const build = (
 /** Runs the playbook on a clone of the current generation. Where it changes nothing, the image stays as it is. */
 export const maintain = (
   definition: Definition,
-  options: Ansible.Options
+  options: StagingOptions & Ansible.Options
 ): Effect.Effect<Outcome, BuildError, Images | Records> =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -113,7 +123,7 @@ export const maintain = (
       const stays = (did: "unchanged" | "would be changed") => ({ did, generation }) as const
       if (!definition.hasTasks) return stays("unchanged")
       yield* Ansible.ensure
-      const { result, tree } = yield* inStaging(definition, generation, (record) =>
+      const { result, tree } = yield* inStaging(definition, generation, options, (record) =>
         Ansible.play(record, definition.file, options)
       )
       if (Option.contains(result, false)) return stays("unchanged")
@@ -129,6 +139,7 @@ export type Decision = "promote" | "discard"
 /** Has somebody work in a machine that is a clone of the image, and makes that the image, or not. */
 export const login = <E, R>(
   name: ImageName,
+  options: StagingOptions,
   work: (record: MachineRecord) => Effect.Effect<Decision, E, R>
 ): Effect.Effect<Option.Option<Image>, BuildError | E, Images | Records | R> =>
   Effect.scoped(
@@ -136,20 +147,19 @@ export const login = <E, R>(
       const images = yield* Images
       yield* images.change(name)
       const { bornMs, generation } = yield* images.get(name)
-      const { result, tree } = yield* inStaging({ name, boot: "auto" }, generation, work)
+      const { result, tree } = yield* inStaging({ name, boot: "auto" }, generation, options, work)
       if (result === "discard") return Option.none()
       return Option.some(yield* images.commit(name, tree, { as: "next", bornMs }))
     })
   )
 
-/** When an image's definition wants what: it is not there, it is too old, or the playbook is to be run. */
-export const due = (
-  definition: Definition,
-  image: Option.Option<Image>,
-  nowMs: number
-): "create" | "recreate" | "maintain" =>
+/** What is to be done about an image: it is not there, it is too old, or the playbook is to be run. */
+export type Due = "create" | "recreate" | "maintain"
+
+/** What an image's definition wants now. */
+export const due = (definition: Definition, image: Option.Option<Image>, nowMs: number): Due =>
   Option.match(image, {
-    onNone: () => "create" as const,
+    onNone: (): Due => "create",
     onSome: ({ bornMs }) => {
       const { bootstrap, recreate } = definition
       if (bootstrap === undefined || recreate === "never") return "maintain"
@@ -161,6 +171,7 @@ export const due = (
 const inStaging = <A, E, R>(
   { boot, name }: Pick<Definition, "boot" | "name">,
   generation: string,
+  { environment, reserveBytes }: StagingOptions,
   work: (record: MachineRecord) => Effect.Effect<A, E, R>
 ) =>
   Effect.gen(function* () {
@@ -173,6 +184,8 @@ const inStaging = <A, E, R>(
       generation,
       backend: "flat",
       boot,
+      environment: proxies(environment),
+      reserveBytes,
       isolation: (yield* Tree.isMappable(root)) ? "users" : "none"
     }
     const record = yield* Effect.acquireRelease(

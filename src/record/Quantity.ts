@@ -28,4 +28,16 @@ export const formatSize = (bytes: number): string => {
   return `${Number((bytes / 1024 ** power).toFixed(1))}${["", "K", "M", "G", "T"][power]}`
 }
 
+/** How long ago something was, for a person: `3 hours`. */
+export const formatAge = (ms: number): string => {
+  const minutes = Math.max(0, Math.round(ms / 60_000))
+  const [count, unit] =
+    minutes < 120
+      ? [minutes, "minute"]
+      : minutes < 48 * 60
+        ? [Math.round(minutes / 60), "hour"]
+        : [Math.round(minutes / 1440), "day"]
+  return `${count} ${unit}${count === 1 ? "" : "s"}`
+}
+
 const unitsMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
