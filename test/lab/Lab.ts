@@ -133,11 +133,17 @@ export const lab = (suite: Suite): Host => {
 export const bare = (name: string): Host =>
   hostOf(name, ownHost(facts().folder, `${name}-${process.pid}`, "trixie", []))
 
-/** A host as the labs' are, with more packages. */
+/** A host as the labs' are, with more packages. A test file has one of each kind. */
 export const withPackages = (suite: Suite, ...packages: ReadonlyArray<string>): Host => {
   const name = `${suite}-${packages.join("-")}`
-  return hostOf(name, ownHost(facts().folder, `${name}-${process.pid}`, suite, [...hostPackages, ...packages]))
+  const host =
+    withMore.get(name) ??
+    hostOf(name, ownHost(facts().folder, `${name}-${process.pid}`, suite, [...hostPackages, ...packages]))
+  withMore.set(name, host)
+  return host
 }
+
+const withMore = new Map<string, Host>()
 
 /** This machine, as it is. */
 export const thisMachine = (): Host => hostOf("this machine", undefined)

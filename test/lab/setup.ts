@@ -31,7 +31,9 @@ export const imagePackages = {
   trixie: ["systemd", "systemd-sysv", "dbus", "busybox-static"],
   bare: ["busybox-static"],
   /** For jobs that clone a repository; on btrfs alone. */
-  git: ["systemd", "systemd-sysv", "dbus", "git"]
+  git: ["systemd", "systemd-sysv", "dbus", "git"],
+  /** For playbooks; not on xfs. */
+  python: ["systemd", "systemd-sysv", "dbus", "python3"]
 }
 
 export const call = (command: string, ...args: ReadonlyArray<string>): string => {
@@ -137,6 +139,7 @@ const makeStateFolders = (folder: string, size: string): void => {
     trixie: tree("image", "trixie", imagePackages.trixie),
     bare: tree("image-bare", "trixie", imagePackages.bare)
   }
+  const python = tree("image-python", "trixie", imagePackages.python)
   for (const [name, format] of [
     ["btrfs", "mkfs.btrfs"],
     ["xfs", "mkfs.xfs"]
@@ -146,7 +149,7 @@ const makeStateFolders = (folder: string, size: string): void => {
     call(format, "-q", `${folder}/${name}.img`)
     call("mount", "-o", "loop", `${folder}/${name}.img`, `${folder}/${name}`)
     mkdirSync(`${folder}/${name}/images`)
-    const here = name === "btrfs" ? { ...images, git: tree("image-git", "trixie", imagePackages.git) } : images
+    const here = name === "btrfs" ? { ...images, python, git: tree("image-git", "trixie", imagePackages.git) } : images
     for (const [image, path] of Object.entries(here)) {
       const target = `${folder}/${name}/images/${image}`
       if (name === "btrfs") call("btrfs", "-q", "subvolume", "create", target)
@@ -155,7 +158,7 @@ const makeStateFolders = (folder: string, size: string): void => {
     }
   }
   mkdirSync(`${folder}/disk/images`, { recursive: true })
-  for (const [image, path] of Object.entries(images))
+  for (const [image, path] of Object.entries({ ...images, python }))
     call("cp", "-a", "--reflink=auto", path, `${folder}/disk/images/${image}`)
 }
 
