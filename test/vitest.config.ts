@@ -14,13 +14,13 @@ export default defineConfig({
       { extends: true, test: { name: "unit", include: ["test/unit/**/*.test.ts"] } },
       {
         extends: true,
-        // A machine emulated on two cores, that may have something else to do: one after the other.
+        // Emulated machines: each has one thing to do at a time, and so leaves a core to the other.
         test: {
           name: "vm",
           include: ["test/vm/**/*.test.ts"],
           testTimeout: 600_000,
           hookTimeout: 600_000,
-          maxWorkers: 1
+          maxWorkers: 2
         }
       },
       {

@@ -4,23 +4,23 @@ import { runInVm } from "./Vm.ts"
 
 const script = `
 ask() { echo "$1"; redd run --id m --shell sh --json - 2>&1; echo "= $?"; }
-redd prepare --id m --image trixie --memory 300M --cpus 1 --tasks 200
+redd prepare --id m --image trixie --memory 150M --cpus 1 --tasks 100
 echo "limits: $(cat /sys/fs/cgroup/machine.slice/redd-m-*.service/memory.max /sys/fs/cgroup/machine.slice/redd-m-*.service/cpu.max /sys/fs/cgroup/machine.slice/redd-m-*.service/pids.max | tr '\\n' ' ')"
 echo 'exec tail /dev/zero' | ask itself
 echo 'tail /dev/zero; exit 5' | ask child
 echo 'echo lives on' | ask after
-echo 'for i in $(seq 400); do sleep 3 & done' | ask forks
+echo 'for i in $(seq 200); do sleep 3 & done' | ask forks
 echo 'exit 0' | ask again
 echo 'mkfifo /tmp/never; exec 3<>/tmp/never; bomb() { bomb | bomb & }; bomb 2>/dev/null; read -r word <&3' >/run/bomb
 redd run --id m --shell bash --json /run/bomb >/run/bombed 2>&1 & bomb=$!
-until [ "$(cat /sys/fs/cgroup/machine.slice/redd-m-*.service/pids.current)" -ge 200 ]; do sleep 0.1; done
+until [ "$(cat /sys/fs/cgroup/machine.slice/redd-m-*.service/pids.current)" -ge 100 ]; do sleep 0.1; done
 kill -TERM $bomb; wait $bomb; echo "bomb: $? $(cat /run/bombed)"
 echo 'echo nothing left of it' | ask defused
 (sleep 1; date --set '+10 days'; sleep 1; date --set '-20 days') >/dev/null &
 echo 'sleep 4; exit 3' | ask clock
 redd once --image trixie --timeout 60s -- sh -c 'exit 6'; echo "once: $?"
 stage() {
-  REDD_GITLAB_ID=job CUSTOM_ENV_CI_JOB_ID=1 CUSTOM_ENV_REDD_MEMORY=200M BUILD_EXIT_CODE_FILE=/run/code redd gitlab "$@" 2>&1
+  REDD_GITLAB_ID=job CUSTOM_ENV_CI_JOB_ID=1 CUSTOM_ENV_REDD_MEMORY=150M BUILD_EXIT_CODE_FILE=/run/code redd gitlab "$@" 2>&1
   echo "= $?"
 }
 echo 'tail /dev/zero; exit 9' >/run/script
@@ -41,7 +41,7 @@ describe("limits", () => {
   const answer = (heading: string): string =>
     new RegExp(`^${heading}\n([^]*?^= \\d+)$`, "m").exec(said)?.[1] ?? `nothing in:\n${said}`
 
-  it("are the machine's cgroup's", () => assert.include(said, `limits: ${300 * 2 ** 20} 100000 100000 200 \n`))
+  it("are the machine's cgroup's", () => assert.include(said, `limits: ${150 * 2 ** 20} 100000 100000 100 \n`))
   it("a command that is killed for want of memory ends as out of memory, with 137", () => {
     assert.include(answer("itself"), '{"id":"m","ended":"out-of-memory","code":137,"exitCode":137}\n= 137')
   })
@@ -60,7 +60,7 @@ describe("limits", () => {
     assert.match(answer("defused"), /^nothing left of it\n[^]*= 0$/)
   })
   it("a job of GitLab's has what it asked for, and is told when that was not enough", () => {
-    assert.match(answer("gitlab"), /; memory 200M;[^]*= 0$/)
+    assert.match(answer("gitlab"), /; memory 150M;[^]*= 0$/)
     assert.match(answer("stage"), /ran out of memory[^]*REDD_MEMORY[^]*= 1$/)
     assert.include(said, "code: 9\n")
   })
