@@ -11,7 +11,7 @@ export default defineConfig({
     passWithNoTests: true,
     root: new URL("..", import.meta.url).pathname,
     projects: [
-      { extends: true, test: { name: "unit", include: ["test/unit/**/*.test.ts"] } },
+      { extends: true, test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 60_000 } },
       {
         extends: true,
         // Emulated machines: each has one thing to do at a time, and so leaves a core to the other.

@@ -1,5 +1,6 @@
 /** `redd image`: images made, kept, looked at, removed. */
 import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Argument from "effect/cli/Argument"
@@ -7,13 +8,13 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import {
   Backends,
+  Definition,
   Descriptor,
   Export,
   ImageBuild,
   Images,
   lacks,
   Login,
-  mmdebstrap,
   proxies,
   Quantity,
   Shell
@@ -39,15 +40,16 @@ const create = Command.make(
     name: ImageMaking.newName
   },
   (flags) =>
-    Flags.withState(() =>
-      ImageMaking.make(
-        flags.name,
-        mmdebstrap({
-          suite: flags.suite,
-          include: flags.include.split(",").filter((word) => word !== ""),
-          mirror: Option.getOrUndefined(flags.mirror)
-        })
-      )
+    Flags.withState((settings) =>
+      Effect.gen(function* () {
+        const { bring } = yield* maintaining
+        const mirror = Option.match(flags.mirror, { onNone: () => ({}), onSome: (found) => ({ mirror: found }) })
+        const include = flags.include.split(",").filter((word) => word !== "")
+        const definition = Definition.plain(flags.name, { mmdebstrap: { suite: flags.suite, include, ...mirror } })
+        const { reserveBytes } = settings
+        yield* bring(definition, "create", { as: "new", timeout: Duration.hours(2), reserveBytes })
+        yield* Say.note(`redd: image ${flags.name} is there`)
+      })
     )
 ).pipe(
   Command.withDescription("Make an image with mmdebstrap"),

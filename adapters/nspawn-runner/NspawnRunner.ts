@@ -92,8 +92,6 @@ const chrootCreate = Command.make(
   ({ name, suite }) =>
     withMachines(({ reserveBytes }) =>
       Effect.gen(function* () {
-        if ((yield* (yield* Images.Images).list).some((found) => found.name === name))
-          return yield* new Images.ImageExists({ image: name })
         const written = yield* Effect.catchTag(definitionOf(name), "DefinitionMissing", () =>
           Effect.succeed(Definition.plain(name, bootstrap(name)))
         )
@@ -101,7 +99,7 @@ const chrootCreate = Command.make(
           onNone: () => ({ ...written, bootstrap: written.bootstrap ?? bootstrap(name) }),
           onSome: (wanted) => ({ ...written, bootstrap: bootstrap(wanted) })
         })
-        yield* Maintaining.bring(definition, "create", { timeout: playbookTimeout, reserveBytes })
+        yield* Maintaining.bring(definition, "create", { timeout: playbookTimeout, reserveBytes, as: "new" })
         yield* Say.note(`redd: image ${name} is there`)
       })
     )

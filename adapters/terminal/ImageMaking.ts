@@ -1,11 +1,8 @@
-/** Making an image, for the fronts that do: its name, its suite, and what the tools say while they work. */
-import * as Effect from "effect/Effect"
+/** What the fronts that make images ask for: a name, a suite. */
 import * as Schema from "effect/Schema"
 import * as Argument from "effect/cli/Argument"
 import * as Flag from "effect/cli/Flag"
-import { ImageBuild, MachineRecord, type mmdebstrap, proxies, Text } from "../../src/index.ts"
-import { Invocation } from "./Invocation.ts"
-import * as Say from "./Say.ts"
+import { MachineRecord } from "../../src/index.ts"
 
 export const newName = Argument.String("name").pipe(
   Argument.withDescription("The image's name"),
@@ -23,19 +20,3 @@ export const suite = Flag.String("suite").pipe(
   Flag.withDescription("The Debian suite, as trixie"),
   Flag.filter(isSuite, (text) => `"${text}" is no name of a suite`)
 )
-
-/** Makes an image, with the lines of its tools as progress. */
-export const make = (name: MachineRecord.ImageName, bootstrap: ReturnType<typeof mmdebstrap>) =>
-  Effect.gen(function* () {
-    const said = yield* Say.inOrder
-    yield* Say.note(`redd: making image ${name}: ${bootstrap.description}`)
-    const { environment } = yield* Invocation
-    const image = yield* Effect.ensuring(
-      ImageBuild.create(name, bootstrap, {
-        progress: (text) => said.write(`${Text.printable(text).replaceAll(/^/gm, "  ")}\n`),
-        environment: proxies(environment)
-      }),
-      said.flushed
-    )
-    yield* Say.note(`redd: image ${image.name} is there`)
-  })

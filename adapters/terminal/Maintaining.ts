@@ -60,6 +60,8 @@ const isName = Schema.is(MachineRecord.ImageName)
 export interface Wanted extends Pick<Ansible.Options, "check" | "diff" | "tags" | "extraVars"> {
   readonly timeout: Duration.Duration
   readonly reserveBytes: number | undefined
+  /** New: not in the place of an image that is there. */
+  readonly as?: "new" | "next" | undefined
 }
 
 /** How the tools that work on an image are called, and where what they say goes. */

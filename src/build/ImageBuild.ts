@@ -56,22 +56,6 @@ export type BuildError =
   | Machine.AcquireError
   | Machine.ReleaseError
 
-/** Makes a new image by a bootstrap alone. */
-export const create = (
-  name: ImageName,
-  bootstrap: Bootstrap,
-  options: BootstrapOptions
-): Effect.Effect<Image, BootstrapFailed | ImageExists | ImageInUse | Tree.TreeError, Images> =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const images = yield* Images
-      const staged = yield* images.stage(name)
-      if ((yield* images.list).some((image) => image.name === name)) return yield* new ImageExists({ image: name })
-      yield* bootstrap.fill(staged, options)
-      return yield* images.commit(name, staged, { as: "new", bornMs: yield* Clock.currentTimeMillis })
-    })
-  )
-
 /** What became of an image. */
 export interface Outcome {
   readonly did: "created" | "recreated" | "maintained" | "unchanged" | "would be changed"
@@ -86,11 +70,14 @@ export interface StagingOptions {
   readonly reserveBytes?: number | undefined
 }
 
-/** Makes an image from nothing, playbook included; the next generation of one that is there. */
+/**
+ * Makes an image from nothing, playbook included; the next generation of one that is there, unless it shall be a new one:
+ * ImageExists.
+ */
 export const build = (
   definition: Definition,
   bootstrap: Bootstrap,
-  options: StagingOptions & Ansible.Options & BootstrapOptions
+  options: StagingOptions & Ansible.Options & BootstrapOptions & { readonly as?: "new" | "next" | undefined }
 ): Effect.Effect<Outcome, BuildError, Images | Records> =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -99,13 +86,14 @@ export const build = (
       if (definition.hasTasks) yield* Ansible.ensure
       const staged = yield* images.stage(name)
       const exists = (yield* images.list).some((image) => image.name === name)
+      if (exists && options.as === "new") return yield* new ImageExists({ image: name })
       const bornMs = yield* Clock.currentTimeMillis
       yield* bootstrap.fill(staged, options)
       const tree = definition.hasTasks
         ? (yield* inStaging(definition, staged, options, (record) => Ansible.play(record, definition.file, options)))
             .tree
         : staged
-      const image = yield* images.commit(name, tree, { as: "next", keep: definition.keep, bornMs })
+      const image = yield* images.commit(name, tree, { as: options.as ?? "next", keep: definition.keep, bornMs })
       return { did: exists ? "recreated" : "created", generation: image.generation }
     })
   )

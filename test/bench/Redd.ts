@@ -38,7 +38,7 @@ export const redd = (root: string): Redd => {
 }
 
 /** Makes an image of a tree, as `redd image create` does: settled, so that no boot repeats what one boot has done. */
-export const addImage = (state: Redd, name: string, tree: string): Promise<Images.Image> =>
+export const addImage = (state: Redd, name: string, tree: string, as: "new" | "next" = "new"): Promise<Images.Image> =>
   state.run(
     Effect.scoped(
       Effect.gen(function* () {
@@ -46,7 +46,7 @@ export const addImage = (state: Redd, name: string, tree: string): Promise<Image
         const image = MachineRecord.ImageName.make(name)
         const staged = yield* images.stage(image)
         yield* Effect.sync(() => call("cp", "--archive", "--reflink=auto", `${tree}/.`, staged))
-        return yield* images.commit(image, staged, { as: "new" })
+        return yield* images.commit(image, staged, { as })
       })
     )
   )

@@ -48,6 +48,9 @@ export const shows = (sections: ReadonlyArray<Section>): ReadonlyArray<Show> => 
         1.2
       )
     ),
+    ...["btrfs", "overlay"].flatMap((place) =>
+      show(`redd image rollback, in seconds, ${place}`, median(`${place}: redd image rollback`) / 1000, 0.5)
+    ),
     ...[20, 60].flatMap((size) =>
       show(`${size} prepares at once: those that failed`, size - median(`${size} prepares at once: ready`), 0)
     )

@@ -8,6 +8,7 @@ import type { Section } from "./Figures.ts"
 import { backends, lives } from "./lives.ts"
 import { output } from "./output.ts"
 import { addImage, redd } from "./Redd.ts"
+import { rollbacks } from "./rollbacks.ts"
 import { starts } from "./starts.ts"
 
 const { only, quick }: { readonly only: string; readonly quick: boolean } = JSON.parse(process.argv[2] ?? "{}")
@@ -45,6 +46,10 @@ const benches: Readonly<Record<string, () => Promise<ReadonlyArray<Section>>>> =
       await clones(disk, "copy", [0.25], 3)
     ]
   },
+  rollbacks: async () => [
+    await rollbacks(btrfs, "btrfs", unsettled, quick ? 3 : 11),
+    await rollbacks(disk, "overlay", unsettled, quick ? 3 : 11)
+  ],
   crowds: async () => [await crowds(btrfs, quick ? [20] : [20, 60])],
   output: async () => [await output(btrfs, quick ? 500 : 2000)]
 }
