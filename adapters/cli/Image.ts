@@ -1,6 +1,5 @@
 /** `redd image`: images made, kept, looked at, removed. */
 import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Argument from "effect/cli/Argument"
@@ -8,7 +7,6 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import {
   Backends,
-  Definition,
   Descriptor,
   Export,
   ImageBuild,
@@ -42,12 +40,10 @@ const create = Command.make(
   (flags) =>
     Flags.withState((settings) =>
       Effect.gen(function* () {
-        const { bring } = yield* maintaining
+        const { makePlain } = yield* maintaining
         const mirror = Option.match(flags.mirror, { onNone: () => ({}), onSome: (found) => ({ mirror: found }) })
         const include = flags.include.split(",").filter((word) => word !== "")
-        const definition = Definition.plain(flags.name, { mmdebstrap: { suite: flags.suite, include, ...mirror } })
-        const { reserveBytes } = settings
-        yield* bring(definition, "create", { as: "new", timeout: Duration.hours(2), reserveBytes })
+        yield* makePlain(flags.name, { mmdebstrap: { suite: flags.suite, include, ...mirror } }, settings)
         yield* Say.note(`redd: image ${flags.name} is there`)
       })
     )

@@ -1,6 +1,6 @@
 /** Images made to be what their definitions say, for the fronts that do that. */
 import * as Clock from "effect/Clock"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -116,6 +116,13 @@ const make = (definition: Definition.Definition, tools: Effect.Success<ReturnTyp
     yield* Say.note(`redd: making image ${definition.name}: ${bootstrap.description}`)
     return yield* ImageBuild.build(definition, bootstrap, tools)
   })
+
+/** Makes a new image by a bootstrap alone. */
+export const makePlain = (
+  name: MachineRecord.ImageName,
+  bootstrap: Definition.BootstrapSpec,
+  { reserveBytes }: Pick<Wanted, "reserveBytes">
+) => bring(Definition.plain(name, bootstrap), "create", { as: "new", timeout: Duration.zero, reserveBytes })
 
 /** Where the log of an image's last making or maintenance is. */
 export const logOf = (root: string, name: string): string => `${root}/cache/logs/${name}.log`
