@@ -24,22 +24,30 @@ const node = (args: ReadonlyArray<string>, { behind = false, environment = {} }:
   interrupted
     ? Promise.resolve(false)
     : new Promise((resolve) => {
-        const [program, words] = behind ? ["nice", ["-n", "19", process.execPath, ...args]] : [process.execPath, args]
+        const [program, words] = behind
+          ? ["/bin/sh", ["-c", stepBack, "behind", process.execPath, ...args]]
+          : [process.execPath, args]
         const child = spawn(program, words, {
           stdio: behind ? ["ignore", "pipe", "pipe"] : "inherit",
+          detached: behind,
           cwd: top,
           env: { ...process.env, ...environment }
         })
         const said: Array<Buffer> = []
         for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk: Buffer) => said.push(chunk))
         const pass = () => child.kill("SIGTERM")
-        process.on("SIGTERM", pass)
+        // In a session of its own, it has no Ctrl-C from the terminal.
+        const signals = behind ? (["SIGTERM", "SIGINT", "SIGHUP"] as const) : (["SIGTERM"] as const)
+        for (const signal of signals) process.on(signal, pass)
         child.on("close", (code) => {
-          process.off("SIGTERM", pass)
+          for (const signal of signals) process.off(signal, pass)
           process.stdout.write(Buffer.concat(said))
           resolve(code === 0)
         })
       })
+
+/** A session is scheduled as one (sched(7), autogroups): niceness within it is nothing to others. */
+const stepBack = '[ ! -w /proc/self/autogroup ] || echo 19 >/proc/self/autogroup; exec nice -n 19 "$@"'
 
 const vitest = (project: string, options?: Options) =>
   node(

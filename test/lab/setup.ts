@@ -36,6 +36,9 @@ export const imagePackages = {
   python: ["systemd", "systemd-sysv", "dbus", "python3"]
 }
 
+/** What hosts that maintain images have beside the labs' packages. */
+export const ansibleHosts = { "ansible-core": ["ansible-core", "strace"], ansible: ["ansible"] } as const
+
 export const call = (command: string, ...args: ReadonlyArray<string>): string => {
   const { status, stderr, stdout } = spawnSync(command, args, { encoding: "utf8", maxBuffer: 2 ** 26 })
   if (status !== 0) throw new Error(`${command} ${args.join(" ")} failed (${status}): ${stderr}`)
@@ -162,9 +165,19 @@ const makeStateFolders = (folder: string, size: string): void => {
     call("cp", "-a", "--reflink=auto", path, `${folder}/disk/images/${image}`)
 }
 
+const ownTree = (suite: Suite, packages: ReadonlyArray<string>): string =>
+  tree("host-own", suite, ["systemd", "systemd-sysv", "dbus", "iproute2", ...packages])
+
+/** Trees that tests boot as hosts of their own: made before, since a test has little time for that. */
+const makeOwnTrees = (suites: ReadonlyArray<Suite>): void => {
+  ownTree("trixie", [])
+  for (const suite of suites)
+    for (const packages of Object.values(ansibleHosts)) ownTree(suite, [...hostPackages, ...packages])
+}
+
 /** A host of a run's own, which has nothing but systemd, apt and these packages. It ends with the run. */
 export const ownHost = (folder: string, name: string, suite: Suite, packages: ReadonlyArray<string>): number => {
-  const host = tree("host-own", suite, ["systemd", "systemd-sysv", "dbus", "iproute2", ...packages])
+  const host = ownTree(suite, packages)
   return boot(folder.slice(`${runs}/${prefix}`.length), folder, name, host)
 }
 
@@ -232,6 +245,7 @@ export const start = (id: string, suites: ReadonlyArray<Suite>, size = "8G"): La
   const folder = `${runs}/${prefix}${id}`
   mkdirSync(folder, { recursive: true })
   raiseInstances(folder)
+  makeOwnTrees(suites)
   makeStateFolders(folder, size)
   const places = [
     "/run/systemd/nspawn/propagate",

@@ -1,9 +1,10 @@
 /** What happens to an image while it is changed: nothing, until all of the change is there. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { left, succeeds, until, withPackages } from "./Lab.ts"
+import { ansibleHosts } from "./setup.ts"
 import { type Maintained, maintained, simple } from "./Maintained.ts"
 
-const host = () => withPackages("trixie", "ansible-core", "strace")
+const host = () => withPackages("trixie", ...ansibleHosts["ansible-core"])
 
 describe("an image that is maintained", () => {
   let on: Maintained

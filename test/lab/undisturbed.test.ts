@@ -1,6 +1,7 @@
 /** Jobs go on while their image is maintained, and each sees one generation of it, in whole. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { left, succeeds, withPackages } from "./Lab.ts"
+import { ansibleHosts } from "./setup.ts"
 import { type Maintained, maintained } from "./Maintained.ts"
 
 /** What is written first and last is the same in each generation. */
@@ -20,7 +21,7 @@ describe.each([
 ] as const)("jobs on %s", (backend, disk) => {
   let on: Maintained
   beforeAll(async () => {
-    on = await maintained(withPackages("trixie", "ansible-core"), disk)
+    on = await maintained(withPackages("trixie", ...ansibleHosts["ansible-core"]), disk)
     await on.write("word.yaml", playbook("time 0"))
     await succeeds(on.redd("apply"))
   })
