@@ -100,8 +100,17 @@ export interface BootOptions {
 /** Boots a VM. */
 export const boot = ({ args }: Base, { drives = [], heard, words = "" }: BootOptions = {}): Vm => {
   const child = spawn(
-    "qemu-system-x86_64",
-    [...args, "-append", `${kernel} ${words}`, ...drives.flatMap((drive) => ["-drive", drive])],
+    "setpriv",
+    // However we end, it ends with us.
+    [
+      "--pdeathsig",
+      "KILL",
+      "qemu-system-x86_64",
+      ...args,
+      "-append",
+      `${kernel} ${words}`,
+      ...drives.flatMap((drive) => ["-drive", drive])
+    ],
     { stdio: ["ignore", "pipe", "inherit"] }
   )
   const kill = () => {
