@@ -2,8 +2,8 @@
 import * as Effect from "effect/Effect"
 import type * as PlatformError from "effect/PlatformError"
 import * as Files from "../host/Files.ts"
+import * as Quantity from "../host/Quantity.ts"
 import * as Space from "../machine/Space.ts"
-import * as Quantity from "../record/Quantity.ts"
 import { type Finding, failed, ok, warning } from "./Finding.ts"
 
 export interface FolderFacts {

@@ -3,10 +3,10 @@ import * as Effect from "effect/Effect"
 import type * as PlatformError from "effect/PlatformError"
 import * as Schema from "effect/Schema"
 import * as Files from "../host/Files.ts"
+import { formatSize } from "../host/Quantity.ts"
 import type * as Tool from "../host/Tool.ts"
 import * as Tree from "../host/Tree.ts"
 import { type MachineRecord, treeOf } from "../record/MachineRecord.ts"
-import { formatSize } from "../record/Quantity.ts"
 
 /** Too little is free on the state folder's file system to begin with a machine. */
 export class SpaceShort extends Schema.TaggedError<SpaceShort>()("SpaceShort", {
