@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { Files, MachineRecord, Quantity, Yaml } from "../../src/index.ts"
+import { Files, MachineRecord, Yaml } from "../../src/index.ts"
 import * as Defaults from "./Defaults.ts"
 
 /** The configuration cannot be used. */
@@ -20,18 +20,7 @@ export class ConfigurationInvalid extends Schema.TaggedError<ConfigurationInvali
   }
 }
 
-const Size = Schema.Union([Schema.String, Schema.Number]).pipe(
-  Schema.check(
-    Schema.makeFilter((text) => Option.isSome(Quantity.size(String(text))), { expected: "a size such as 512M or 4G" })
-  )
-)
-const Period = Schema.Union([Schema.String, Schema.Number]).pipe(
-  Schema.check(
-    Schema.makeFilter((text) => Option.isSome(Quantity.duration(String(text))), {
-      expected: "a duration such as 90s or 5m"
-    })
-  )
-)
+const { Period, Size, durationOf, sizeOf } = Yaml
 const Positive = Schema.Number.pipe(Schema.check(Schema.isGreaterThan(0)))
 const PositiveInt = Schema.Int.pipe(Schema.check(Schema.isGreaterThan(0)))
 
@@ -196,7 +185,3 @@ const gitlab = (section: typeof GitlabSection.Type): Gitlab => {
     }
   }
 }
-
-/** What the schema has seen to be a size, or is absent. */
-const sizeOf = (text: string | number | undefined) => Option.getOrUndefined(Quantity.size(String(text ?? "")))
-const durationOf = (text: string | number | undefined) => Option.getOrUndefined(Quantity.duration(String(text ?? "")))

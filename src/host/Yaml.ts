@@ -1,8 +1,33 @@
 /** YAML that people write: read, checked against a schema, and every mistake in it named by file, line and key. */
+import type * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import { type Document, isNode, LineCounter, parseDocument } from "yaml"
+import * as Quantity from "./Quantity.ts"
+
+/** A size as people write one; `Quantity.size` of its text is Some. */
+export const Size = Schema.Union([Schema.String, Schema.Number]).pipe(
+  Schema.check(
+    Schema.makeFilter((text) => Option.isSome(Quantity.size(String(text))), { expected: "a size such as 512M or 4G" })
+  )
+)
+
+/** A duration as people write one; `Quantity.duration` of its text is Some. */
+export const Period = Schema.Union([Schema.String, Schema.Number]).pipe(
+  Schema.check(
+    Schema.makeFilter((text) => Option.isSome(Quantity.duration(String(text))), {
+      expected: "a duration such as 90s or 5m"
+    })
+  )
+)
+
+/** What those two have seen to be one, or is absent. */
+export const sizeOf = (written: string | number | undefined): number | undefined =>
+  Option.getOrUndefined(Quantity.size(String(written ?? "")))
+export const durationOf = (written: string | number | undefined): Duration.Duration | undefined =>
+  Option.getOrUndefined(Quantity.duration(String(written ?? "")))
 
 /** A text that is YAML. What it holds is `value`. */
 export interface Parsed {
@@ -48,12 +73,22 @@ export const decode = <A, I>(
   return Result.fail(
     issues.map((issue) => {
       const inner = (issue.path ?? []).map((segment) => String(typeof segment === "object" ? segment.key : segment))
-      const path = [...at.map(String), ...inner]
-      const meant = nearest(inner.at(-1) ?? "", keys)
-      const hint = meant === undefined || meant === inner.at(-1) ? "" : `; did you mean ${meant}?`
-      return `${parsed.file}${lineOf(parsed, path)}: ${path.length === 0 ? "the whole file" : path.join(".")}: ${issue.message}${hint}`
+      return problem(parsed, [...at.map(String), ...inner], issue.message, inner.length === 0 ? [] : keys)
     })
   )
+}
+
+/** What is wrong at a place of it: `file:line: key: what`, and which of `keys` its key may have been meant to be. */
+export const problem = (
+  parsed: Parsed,
+  path: ReadonlyArray<string>,
+  what: string,
+  keys: ReadonlyArray<string> = []
+): string => {
+  const word = path.at(-1) ?? ""
+  const meant = nearest(word, keys)
+  const hint = meant === undefined || meant === word ? "" : `; did you mean ${meant}?`
+  return `${parsed.file}${lineOf(parsed, path)}: ${path.length === 0 ? "the whole file" : path.join(".")}: ${what}${hint}`
 }
 
 const lineOf = ({ document, lines }: Parsed, path: ReadonlyArray<string>): string => {
@@ -65,7 +100,7 @@ const valueIn = (value: unknown, key: string | number): unknown =>
   typeof value === "object" && value !== null ? Object.getOwnPropertyDescriptor(value, key)?.value : undefined
 
 /** The word that is nearest to one that was written, where it is near enough to be meant. */
-const nearest = (word: string, words: ReadonlyArray<string>): string | undefined => {
+export const nearest = (word: string, words: ReadonlyArray<string>): string | undefined => {
   const [best] = words
     .map((each) => ({ each, distance: distance(word, each) }))
     .filter(({ distance: far }) => far <= Math.ceil(word.length / 3))
