@@ -3,31 +3,29 @@
  *
  * What it refuses is a mistake. What it lets pass, `Definition.parse` may still refuse: names are checked there alone.
  */
-import * as JsonSchema from "effect/JsonSchema"
-import * as Schema from "effect/Schema"
+import type * as JsonSchema from "effect/JsonSchema"
+import * as EditorSchema from "../host/EditorSchema.ts"
 import { Settings } from "./Definition.ts"
 
-/** In draft 07, which every editor's YAML support knows. */
-export const jsonSchema = (): JsonSchema.JsonSchema => {
-  const settings = Schema.toJsonSchemaDocument(Settings, { onExcessProperty: "error" })
-  const { schema } = JsonSchema.toDocumentDraft07(settings)
-  return {
-    $schema: "http://json-schema.org/draft-07/schema#",
-    title: "The definition of an image: an Ansible playbook",
-    type: "array",
-    minItems: 1,
-    // Of the first play alone are the vars read.
-    items: [
-      {
-        type: "object",
-        properties: {
-          vars: { type: ["object", "null"], properties: { redd: explained(schema), ...nspawnRunner } }
+export const jsonSchema = (): JsonSchema.JsonSchema => ({
+  ...EditorSchema.dialect,
+  title: "The definition of an image: an Ansible playbook",
+  type: "array",
+  minItems: 1,
+  // Of the first play alone are the vars read.
+  items: [
+    {
+      type: "object",
+      properties: {
+        vars: {
+          type: ["object", "null"],
+          properties: { redd: EditorSchema.of(Settings, keys), ...nspawnRunner }
         }
       }
-    ],
-    additionalItems: { type: "object" }
-  }
-}
+    }
+  ],
+  additionalItems: { type: "object" }
+})
 
 /** What a person reads beside a key, and what the Effect schema checks in ways that do not translate. */
 const keys: Readonly<Record<string, JsonSchema.JsonSchema>> = {
@@ -66,12 +64,6 @@ const keys: Readonly<Record<string, JsonSchema.JsonSchema>> = {
     contains: { pattern: "\\{root\\}" }
   }
 }
-
-/** No key of a definition is a keyword of JSON Schema, so a name is enough to find it by. */
-const explained = (schema: JsonSchema.JsonSchema): unknown =>
-  JSON.parse(JSON.stringify(schema), (key, value: unknown) =>
-    Object.hasOwn(keys, key) && typeof value === "object" ? { ...value, ...keys[key] } : value
-  )
 
 const nspawnRunner = {
   nspawn_runner_chroot_suite: { type: "string", description: "nspawn-runner's way to say mmdebstrap: { suite: … }" },

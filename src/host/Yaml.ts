@@ -8,14 +8,14 @@ import { type Document, isNode, LineCounter, parseDocument } from "yaml"
 import * as Quantity from "./Quantity.ts"
 
 /** A size as people write one; `Quantity.size` of its text is Some. */
-export const Size = Schema.Union([Schema.String, Schema.Number]).pipe(
+export const Size = Schema.Union([Schema.String, Schema.Finite]).pipe(
   Schema.check(
     Schema.makeFilter((text) => Option.isSome(Quantity.size(String(text))), { expected: "a size such as 512M or 4G" })
   )
 )
 
 /** A duration as people write one; `Quantity.duration` of its text is Some. */
-export const Period = Schema.Union([Schema.String, Schema.Number]).pipe(
+export const Period = Schema.Union([Schema.String, Schema.Finite]).pipe(
   Schema.check(
     Schema.makeFilter((text) => Option.isSome(Quantity.duration(String(text))), {
       expected: "a duration such as 90s or 5m"
