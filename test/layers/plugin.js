@@ -8,7 +8,8 @@ const areas = {
   machine: ["host", "record", "image", "backend", "engine", "machine"],
   build: ["host", "record", "image", "machine", "build"],
   doctor: ["host", "record", "backend", "engine", "image", "machine", "build", "doctor"],
-  slice: ["host", "slice"]
+  slice: ["host", "slice"],
+  player: ["host", "slice", "player"]
 }
 /** What each front may import of adapters/, beside itself. */
 const fronts = {
