@@ -7,10 +7,11 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import type * as Option from "effect/Option"
 import type * as PlatformError from "effect/PlatformError"
 import * as Cgroup from "../host/Cgroup.ts"
 import * as Files from "../host/Files.ts"
+import * as HostLimits from "../host/Limits.ts"
 import type { Host } from "../host/Host.ts"
 import * as Mounts from "../host/Mounts.ts"
 import type * as Tool from "../host/Tool.ts"
@@ -76,16 +77,4 @@ export const forgetNspawn = (record: Pick<MachineRecord, "key">): Effect.Effect<
 
 /** Which of these limits this host accepts and does not enforce: cgroup v2 has no controller for them here. */
 export const unenforced = (limits: Limits): Effect.Effect<ReadonlyArray<string>, PlatformError.PlatformError> =>
-  Effect.gen(function* () {
-    const mountPoint = yield* Cgroup.mountPoint
-    const text = Option.isSome(mountPoint)
-      ? yield* Files.readText(`${mountPoint.value}/cgroup.controllers`)
-      : Option.none()
-    const controllers = Option.getOrElse(text, () => "")
-      .trim()
-      .split(" ")
-    const needed = { memory: limits.memoryBytes, cpu: limits.cpus, pids: limits.tasks }
-    return Object.entries(needed).flatMap(([controller, value]) =>
-      value === undefined || controllers.includes(controller) ? [] : [controller]
-    )
-  })
+  Effect.flatMap(Cgroup.mountPoint, (mountPoint) => HostLimits.unenforced(mountPoint, limits))

@@ -1,8 +1,9 @@
 /** The host's systemd holds the machine: a transient service with a delegated cgroup. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Limits from "../host/Limits.ts"
 import * as Units from "../host/Units.ts"
-import { type Limits, slice, unitOf } from "../record/MachineRecord.ts"
+import { slice, unitOf } from "../record/MachineRecord.ts"
 import { type Engine, forgetNspawn, killPayload } from "./Engine.ts"
 import { nspawnArguments, nspawnEnvironment } from "./NspawnArguments.ts"
 
@@ -39,9 +40,8 @@ const fixedProperties: ReadonlyArray<string> = [
   "DeviceAllow=char-pts rw"
 ]
 
-const limitProperties = (limits: Limits): ReadonlyArray<string> => [
-  // TasksMax= of systemd's default would be 15 % of what the host can do, for all that a machine runs.
-  `TasksMax=${limits.tasks ?? "infinity"}`,
-  ...(limits.memoryBytes === undefined ? [] : [`MemoryMax=${limits.memoryBytes}`, "MemorySwapMax=0"]),
-  ...(limits.cpus === undefined ? [] : [`CPUQuota=${Math.max(1, Math.round(limits.cpus * 100))}%`])
+// TasksMax= of systemd's default would be 15 % of what the host can do, for all that a machine runs.
+const limitProperties = (limits: Limits.Limits): ReadonlyArray<string> => [
+  ...(limits.tasks === undefined ? ["TasksMax=infinity"] : []),
+  ...Limits.properties(limits)
 ]

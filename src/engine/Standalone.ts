@@ -9,8 +9,9 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Cgroup from "../host/Cgroup.ts"
 import * as Files from "../host/Files.ts"
+import * as Limits from "../host/Limits.ts"
 import * as Tool from "../host/Tool.ts"
-import { consoleOf, type Limits } from "../record/MachineRecord.ts"
+import { consoleOf } from "../record/MachineRecord.ts"
 import { type Engine, forgetNspawn, killPayload } from "./Engine.ts"
 import { nspawnArguments, nspawnEnvironment } from "./NspawnArguments.ts"
 
@@ -24,8 +25,8 @@ export const standalone: Engine = {
   start: (record) =>
     Effect.gen(function* () {
       yield* Files.makeFolder(`${record.cgroup}/console`)
-      yield* enableControllers(parentOf(record.cgroup))
-      yield* limit(record.cgroup, record.limits)
+      yield* Limits.enableControllers(parentOf(record.cgroup))
+      yield* Limits.apply(record.cgroup, record.limits)
       yield* Tool.startDetached(
         "/bin/sh",
         ["-c", supervisor, "redd", record.cgroup, consoleOf(record), ...nspawnArguments(record)],
@@ -64,28 +65,3 @@ echo 0 > "$cgroup/console/cgroup.procs"
 { echo 0 > "$cgroup/cgroup.procs"; exec "$@"; } </dev/null 2>&1 | { head -c 1048576 > "$console"; exec cat >/dev/null; }`
 
 const parentOf = (path: string) => path.slice(0, path.lastIndexOf("/"))
-
-/** Lets the cgroups below have limits, as far as the host has the controllers. */
-const enableControllers = (cgroup: string) =>
-  Effect.forEach(
-    ["memory", "cpu", "pids"],
-    (controller) => Effect.ignore(Files.writeInto(`${cgroup}/cgroup.subtree_control`, `+${controller}`)),
-    {
-      discard: true
-    }
-  )
-
-const limitFiles = ({ cpus, memoryBytes, tasks }: Limits) => [
-  ...(memoryBytes === undefined ? [] : [{ file: "memory.max", value: String(memoryBytes) }]),
-  ...(cpus === undefined ? [] : [{ file: "cpu.max", value: `${Math.max(1000, Math.round(cpus * 100_000))} 100000` }]),
-  ...(tasks === undefined ? [] : [{ file: "pids.max", value: String(tasks) }])
-]
-
-/** A limit whose controller the host does not have is said by `unenforced`, and does not stop the machine. */
-const limit = (cgroup: string, limits: Limits) =>
-  Effect.forEach(
-    limitFiles(limits),
-    ({ file, value }) =>
-      Files.writeInto(`${cgroup}/${file}`, value).pipe(Effect.catchIf(Files.isAbsent, () => Effect.void)),
-    { discard: true }
-  )

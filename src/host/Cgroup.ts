@@ -33,9 +33,10 @@ export const mountPoint: Effect.Effect<Option.Option<string>, PlatformError.Plat
 
 /** True while a process lives in the cgroup or below it. */
 export const isPopulated = (path: string): Effect.Effect<boolean, PlatformError.PlatformError> =>
-  Effect.map(Files.readText(`${path}/cgroup.events`), (text) =>
-    Option.exists(text, (events) => /^populated 1$/m.test(events))
-  )
+  says(path, /^populated 1$/m)
+
+const says = (path: string, event: RegExp): Effect.Effect<boolean, PlatformError.PlatformError> =>
+  Effect.map(Files.readText(`${path}/cgroup.events`), (text) => Option.exists(text, (events) => event.test(events)))
 
 /** The ids, as the host sees them, of the processes in the cgroup and below it. */
 export const processes = (path: string): Effect.Effect<ReadonlyArray<number>, PlatformError.PlatformError> =>
@@ -56,9 +57,32 @@ export const signal = (path: string, name: NodeJS.Signals): Effect.Effect<void, 
     Effect.forEach(pids, (pid) => Effect.ignore(Effect.try(() => process.kill(pid, name))), { discard: true })
   )
 
-/** SIGKILL to all in the cgroup and below it, those that fork at this moment included (cgroup.kill). */
+/** SIGKILL to all in the cgroup and below it, those that fork at this moment included (cgroup.kill, Linux 5.14). */
 export const kill = (path: string): Effect.Effect<void, PlatformError.PlatformError> =>
-  Files.writeInto(`${path}/cgroup.kill`, "1").pipe(Effect.catchIf(Files.isAbsent, () => Effect.void))
+  Files.writeInto(`${path}/cgroup.kill`, "1").pipe(
+    Effect.catchIf(Files.isAbsent, () =>
+      Effect.flatMap(Files.exists(path), (there) => (there ? killFrozen(path) : Effect.void))
+    )
+  )
+
+/**
+ * The same where the kernel has no cgroup.kill: frozen (cgroup.freeze, Linux 5.2), nothing forks while its processes are
+ * killed one by one, and what is forked just then is born frozen.
+ */
+export const killFrozen = (path: string): Effect.Effect<void, PlatformError.PlatformError> =>
+  Effect.gen(function* () {
+    const freeze = (value: "0" | "1") =>
+      Files.writeInto(`${path}/cgroup.freeze`, value).pipe(Effect.catchIf(Files.isAbsent, () => Effect.void))
+    yield* freeze("1")
+    yield* Effect.timeoutOption(
+      Effect.gen(function* () {
+        while (yield* says(path, /^frozen 0$/m)) yield* Effect.sleep("2 millis")
+      }),
+      "1 second"
+    )
+    yield* signal(path, "SIGKILL")
+    yield* freeze("0")
+  })
 
 /** Waits until no process is left. False when some are after `limit`. */
 export const awaitEmpty = (
@@ -95,6 +119,16 @@ export const remove = (path: string): Effect.Effect<void, PlatformError.Platform
   Effect.flatMap(tree(path), (cgroups) =>
     Effect.forEach([...cgroups].reverse(), (cgroup) => Files.removeFolder(cgroup), { discard: true })
   )
+
+/** The time that processors spent on the cgroup since it was made, in milliseconds: `usage_usec` of cpu.stat, always there. */
+export const cpuMs = (path: string): Effect.Effect<number, PlatformError.PlatformError> =>
+  Effect.map(Files.readText(`${path}/cpu.stat`), (text) =>
+    Math.round(Number(/^usage_usec (\d+)$/m.exec(Option.getOrElse(text, () => ""))?.[1] ?? 0) / 1000)
+  )
+
+/** The memory that it holds, page cache included, in bytes; None where the memory controller is not on. */
+export const memoryBytes = (path: string): Effect.Effect<Option.Option<number>, PlatformError.PlatformError> =>
+  Effect.map(Files.readText(`${path}/memory.current`), Option.map(Number))
 
 /** How many processes the kernel killed for want of memory in this cgroup; 0 where the memory controller is not on. */
 export const outOfMemoryKills = (path: string): Effect.Effect<number, PlatformError.PlatformError> =>

@@ -6,6 +6,15 @@ import { sha256 } from "@noble/hashes/sha2.js"
 export const hex = (...parts: ReadonlyArray<string>): string =>
   Buffer.from(sha256(new TextEncoder().encode(parts.join("\0")))).toString("hex")
 
+/** The letters and digits of a text, small, at most 20 of them: the part of a name that a person recognises. */
+export const readable = (text: string, otherwise: string): string => {
+  const found = text
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, "")
+    .slice(0, 20)
+  return found === "" ? otherwise : found
+}
+
 /** 128 random bits as machine-id(5) writes them: a UUID of the kernel's (random(4)), again without node:crypto. */
 export const freshMachineId = (): string =>
   readFileSync("/proc/sys/kernel/random/uuid", "utf8").trim().replaceAll("-", "")

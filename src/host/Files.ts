@@ -10,6 +10,7 @@ import { resolve } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as PlatformError from "effect/PlatformError"
+import type * as Scope from "effect/Scope"
 
 /** What lies at a path, links not followed. Sizes in bytes, ids as the host sees them. */
 export interface Entry {
@@ -65,6 +66,18 @@ export const exists = (path: string): Effect.Effect<boolean, PlatformError.Platf
 /** The text of a small file of the host's own (a record, /proc), None where there is none. */
 export const readText = (path: string): Effect.Effect<Option.Option<string>, PlatformError.PlatformError> =>
   attempt("readFile", path, () => fs.readFileSync(path, "utf8")).pipe(Effect.map(Option.some), absentIs(Option.none()))
+
+/** The first bytes of a file, as Latin-1. */
+export const readStart = (path: string, mostBytes: number): Effect.Effect<string, PlatformError.PlatformError> =>
+  attempt("read", path, () => {
+    const fd = fs.openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    try {
+      const bytes = Buffer.alloc(mostBytes)
+      return bytes.toString("latin1", 0, fs.readSync(fd, bytes))
+    } finally {
+      fs.closeSync(fd)
+    }
+  })
 
 /** The bytes of a file, whole. It may be a pipe (`<(…)` of a shell), which is waited for. */
 export const readBytes = (path: string): Effect.Effect<Uint8Array, PlatformError.PlatformError> =>
@@ -133,9 +146,16 @@ export const create = (
     }
   })
 
-/** Writes into a file that the kernel provides (cgroupfs), without creating it. */
+/** Writes into a file that the kernel provides (cgroupfs), without creating it. Some, as cgroup.kill, are never read. */
 export const writeInto = (path: string, content: string): Effect.Effect<void, PlatformError.PlatformError> =>
-  attempt("write", path, () => fs.writeFileSync(path, content, { flag: "r+" }))
+  attempt("write", path, () => {
+    const fd = fs.openSync(path, constants.O_WRONLY)
+    try {
+      fs.writeSync(fd, content)
+    } finally {
+      fs.closeSync(fd)
+    }
+  })
 
 /** Replaces `path` whole. Once this returns, a power cut cannot lose it: fsync(2) of the file, rename(2), fsync of the folder. */
 export const replace = (
@@ -217,7 +237,7 @@ export const realPath = (path: string): Effect.Effect<string, PlatformError.Plat
   attempt("realpath", path, () => fs.realpathSync.native(path))
 
 /** A path as whoever has another working directory needs it. Links stay. */
-export const absolute = (path: string): string => resolve(path)
+export const absolute = (path: string, folder = "."): string => resolve(folder, path)
 
 /** Gives what lies at `path`, itself and not what it links to, to a uid and its gid. */
 export const give = (path: string, owner: number): Effect.Effect<void, PlatformError.PlatformError> =>
@@ -261,6 +281,34 @@ export const isReadOnly = (path: string): Effect.Effect<boolean> =>
 /** open(2) with these flags: a bare descriptor, for who hands it on. */
 export const openDescriptor = (path: string, flags: number): Effect.Effect<number, PlatformError.PlatformError> =>
   attempt("open", path, () => fs.openSync(path, flags))
+
+/** open(2)'s flags for a pipe to write to, and for the end of a file. */
+export const writeOnly = constants.O_WRONLY
+export const append = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT
+
+/** The same, closed with the scope. */
+export const openScoped = (
+  path: string,
+  flags: number
+): Effect.Effect<number, PlatformError.PlatformError, Scope.Scope> =>
+  Effect.acquireRelease(openDescriptor(path, flags), (fd) => Effect.sync(() => fs.closeSync(fd)))
+
+/** True where something is there that we may write to (access(2)): a folder on a read-only file system is not. */
+export const isWritable = (path: string): Effect.Effect<boolean> =>
+  Effect.match(
+    attempt("access", path, () => fs.accessSync(path, constants.W_OK)),
+    { onFailure: () => false, onSuccess: () => true }
+  )
+
+/** True where something is there that we may execute, and that is no folder. */
+export const isExecutable = (path: string): Effect.Effect<boolean> =>
+  Effect.match(
+    attempt("access", path, () => {
+      fs.accessSync(path, constants.X_OK)
+      return !fs.statSync(path).isDirectory()
+    }),
+    { onFailure: () => false, onSuccess: (executable) => executable }
+  )
 
 /** True where an error says that something is not there. ENODEV is what cgroupfs says of a cgroup that just went. */
 export const isAbsent = (error: PlatformError.PlatformError): boolean => error.reason._tag === "NotFound"

@@ -1,5 +1,5 @@
 /** What this host is: facts, read only, each read anew. */
-import { availableParallelism, hostname, totalmem } from "node:os"
+import { availableParallelism, hostname, totalmem, userInfo } from "node:os"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as PlatformError from "effect/PlatformError"
@@ -19,6 +19,16 @@ export interface Host {
 
 /** We are root, as everything that a machine needs wants it. */
 export const isRoot = (): boolean => process.getuid?.() === 0
+
+/** Who we are (geteuid(2), getpwuid(3)). The name of a user without one is the number. */
+export const user = (): { readonly uid: number; readonly name: string } => {
+  const uid = process.geteuid?.() ?? 0
+  try {
+    return { uid, name: userInfo().username }
+  } catch {
+    return { uid, name: String(uid) }
+  }
+}
 
 /** Processors that we may use. */
 export const processors = (): number => availableParallelism()

@@ -12,10 +12,11 @@ import * as fs from "node:fs"
 import { constants } from "node:fs"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as PlatformError from "effect/PlatformError"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Files from "./Files.ts"
 import * as Tool from "./Tool.ts"
 
@@ -43,9 +44,25 @@ export const hold = (
   name: string,
   patience: Duration.Duration
 ): Effect.Effect<void, LockHeld | Tool.ToolError | PlatformError.PlatformError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const fd = yield* take(folder, name, patience)
+    // For who finds it held; the lock itself does not depend on it.
+    yield* Effect.ignore(say(fd, String(process.pid)))
+    yield* Effect.updateServiceScoped(Tool.Inherited, (descriptors) => [...descriptors, fd])
+  })
+
+/**
+ * The same in any folder, for who has no part in root's: the descriptor that the lock belongs to, which only those tools
+ * inherit that are given it.
+ */
+export const take = (
+  folder: string,
+  name: string,
+  patience: Duration.Duration
+): Effect.Effect<number, LockHeld | Tool.ToolError | PlatformError.PlatformError, Scope.Scope> =>
   Effect.suspend(() => {
     const path = `${folder}/${name}`
-    const attempt: Effect.Effect<void, LockHeld | Tool.ToolError | PlatformError.PlatformError, Scope.Scope> =
+    const attempt: Effect.Effect<number, LockHeld | Tool.ToolError | PlatformError.PlatformError, Scope.Scope> =
       Effect.gen(function* () {
         const fd = yield* open(path)
         yield* Tool.run(
@@ -58,27 +75,35 @@ export const hold = (
         ).pipe(
           Effect.catchIf(
             (error) => error._tag === "ToolFailed" && error.code === 75,
-            () => Effect.flatMap(holderOf(path), (pid) => Effect.fail(new LockHeld({ path, pid })))
+            () => Effect.flatMap(Files.readText(path), (text) => Effect.fail(new LockHeld({ path, pid: pidIn(text) })))
           )
         )
         const ours = yield* Files.attempt("fstat", path, () => fs.fstatSync(fd))
         const there = yield* Files.find(path)
         if (there._tag === "None" || there.value.inode !== ours.ino) return yield* attempt
         yield* Effect.addFinalizer(() => Effect.ignore(Files.remove(path)))
-        // For who finds it held; the lock itself does not depend on it.
-        yield* Effect.ignore(
-          Files.attempt("write", path, () => {
-            fs.ftruncateSync(fd)
-            fs.writeSync(fd, String(process.pid), 0)
-          })
-        )
-        yield* Effect.updateServiceScoped(Tool.Inherited, (descriptors) => [...descriptors, fd])
+        return fd
       })
-    return Effect.andThen(Files.makeFolder(folder, 0o700), attempt)
+    return Effect.gen(function* () {
+      yield* Files.makeFolder(folder, 0o700)
+      // A try that failed leaves nothing open.
+      const scope = yield* Scope.fork(yield* Effect.scope)
+      return yield* Effect.onError(Scope.provide(attempt, scope), () => Scope.close(scope, Exit.void))
+    })
   })
 
-const holderOf = (path: string) =>
-  Effect.map(Files.readText(path), (text) => Number(Option.getOrElse(text, () => "")) || null)
+const pidIn = (text: Option.Option<string>) => Number(Option.getOrElse(text, () => "")) || null
+
+/** Says something of its holder in a lock's file, for who finds it held. */
+export const say = (fd: number, text: string): Effect.Effect<void, PlatformError.PlatformError> =>
+  Files.attempt("write", "the lock's file", () => {
+    fs.ftruncateSync(fd)
+    fs.writeSync(fd, text, 0)
+  })
+
+/** What the last holder of a lock said of itself, if it did. */
+export const said = (folder: string, name: string): Effect.Effect<Option.Option<string>, PlatformError.PlatformError> =>
+  Files.readText(`${folder}/${name}`)
 
 /** Does `use` under the lock of this name, or nothing where somebody holds it. */
 export const ifFree = <E, R>(

@@ -4,7 +4,6 @@
  * A tool gets a plain environment and never a shell, so what happened can be replayed from the line that is logged at
  * debug level. A failure carries everything that a person would look at: the line, how it ended, what it said last.
  */
-import { readFileSync } from "node:fs"
 import { constants } from "node:os"
 import * as NodeStream from "@effect/platform-node/NodeStream"
 import * as Context from "effect/Context"
@@ -15,6 +14,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Files from "./Files.ts"
+import * as Process from "./Process.ts"
 
 /** A tool ended other than with 0. `code` is null when a signal ended it. */
 export class ToolFailed extends Schema.TaggedError<ToolFailed>()("ToolFailed", {
@@ -113,7 +113,7 @@ export const run = (
           child.on("exit", () => ended(Effect.void))
           // The first process of an enclosure is not reaped before all others in it are (pid_namespaces(7)), and unshare
           // waits for it: when that one is killed, the end of unshare means that nothing goes on.
-          const first = enclosed ? childrenOf(child.pid) : []
+          const first = enclosed ? Process.childrenOf(child.pid) : []
           if (first.length === 0) child.kill("SIGKILL")
           for (const pid of first) process.kill(pid, "SIGKILL")
         })
@@ -194,9 +194,15 @@ export const find = (tool: string): Effect.Effect<Option.Option<string>, Platfor
     return Option.none()
   })
 
+/** The path of a tool. Fails with ToolMissing where it is not installed. */
+export const locate = (tool: string): Effect.Effect<string, ToolMissing | PlatformError.PlatformError> =>
+  Effect.flatMap(find(tool), (found) =>
+    Option.isSome(found) ? Effect.succeed(found.value) : Effect.fail(missing(tool))
+  )
+
 /** Fails with ToolMissing where a tool is not installed: said before anything is done, and not half-way. */
 export const ensure = (tool: string): Effect.Effect<void, ToolMissing | PlatformError.PlatformError> =>
-  Effect.flatMap(find(tool), (found) => (Option.isSome(found) ? Effect.void : Effect.fail(missing(tool))))
+  Effect.asVoid(locate(tool))
 
 /** Runs a tool on our own terminal and returns its exit code, 128+n for signal n: for a person, not for jobs. */
 export const attach = (tool: string, args: ReadonlyArray<string>): Effect.Effect<number, ToolMissing> =>
@@ -260,19 +266,6 @@ const enclosure: ReadonlyArray<string> = [
   "enclosed"
 ]
 
-/** The processes that a process of ours started and has not waited for (proc_pid_task(5)). */
-const childrenOf = (pid: number): ReadonlyArray<number> => {
-  try {
-    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8")
-    return text
-      .split(" ")
-      .filter((word) => word !== "")
-      .map(Number)
-  } catch {
-    return [] // It has just ended.
-  }
-}
-
 /** Loaded with the first tool: most runs of a command need none. */
 const childProcess = () => process.getBuiltinModule("node:child_process")
 
@@ -294,7 +287,10 @@ export const commandLine = (tool: string, args: ReadonlyArray<string>): string =
   [tool, ...args].map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(" ")
 
 /** What every tool is run with: no variable of the caller's changes what it does. */
-const plainEnvironment = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C.UTF-8" }
+export const plainEnvironment = {
+  PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  LC_ALL: "C.UTF-8"
+}
 
 const keptErrorCharacters = 16_384
 
@@ -321,6 +317,7 @@ const packages: Readonly<Record<string, string>> = {
   unshare: "util-linux",
   machinectl: "systemd-container",
   "ansible-playbook": "ansible-core",
+  getent: "libc-bin",
   "systemd-nspawn": "systemd-container",
   "systemd-run": "systemd",
   systemctl: "systemd",

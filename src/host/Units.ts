@@ -24,8 +24,9 @@ export interface Transient {
 }
 
 /** Starts a transient service and returns when its command was executed (`Type=exec`). */
-export const start = (transient: Transient): Effect.Effect<void, Tool.ToolError> => {
-  const once = Tool.run("systemd-run", [
+export const start = (transient: Transient, reach: Reach = system): Effect.Effect<void, Tool.ToolError> => {
+  const words = [
+    ...reach.flags,
     "--quiet",
     "--collect",
     `--unit=${transient.unit}`,
@@ -36,15 +37,24 @@ export const start = (transient: Transient): Effect.Effect<void, Tool.ToolError>
     ...Object.entries(transient.environment).map(([name, value]) => `--setenv=${name}=${value}`),
     "--",
     ...transient.command
-  ])
+  ]
+  const once = Tool.run("systemd-run", words, { environment: reach.environment })
   // Cut off, we do not know whether it was started: if it was, the name is taken now.
   const again = Effect.catchIf(insist(once), isTaken, () => Effect.void)
   return Effect.asVoid(Effect.catchIf(once, isCutOff, () => again))
 }
 
+/** Which systemd is asked: the host's, or a user's, with what leads to it. */
+export interface Reach {
+  readonly flags: ReadonlyArray<"--user">
+  readonly environment: Readonly<Record<string, string>>
+}
+
+export const system: Reach = { flags: [], environment: {} }
+
 /** Stops a unit and waits until it is really inactive. One that is not there is a success. */
-export const stop = (unit: string): Effect.Effect<void, Tool.ToolError> =>
-  systemctl(["stop", unit]).pipe(
+export const stop = (unit: string, reach: Reach = system): Effect.Effect<void, Tool.ToolError> =>
+  systemctl(["stop", unit], reach).pipe(
     Effect.asVoid,
     // 5: the unit is not loaded (systemctl(1), EXIT STATUS).
     Effect.catchIf(
@@ -104,7 +114,12 @@ export const uninstall = (
 
 const folder = "/etc/systemd/system"
 
-const systemctl = (args: ReadonlyArray<string>) => insist(Tool.run("systemctl", args))
+/** One property of a unit (systemctl(1), show). */
+export const property = (unit: string, name: string, reach: Reach = system): Effect.Effect<string, Tool.ToolError> =>
+  Effect.map(systemctl(["show", "--property", name, "--value", "--", unit], reach), (text) => text.trim())
+
+const systemctl = (args: ReadonlyArray<string>, reach: Reach = system) =>
+  insist(Tool.run("systemctl", [...reach.flags, ...args], { environment: reach.environment }))
 
 /** Asks for ten seconds or so, while systemd does not listen. */
 const insist = <A>(question: Effect.Effect<A, Tool.ToolError>): Effect.Effect<A, Tool.ToolError> =>

@@ -6,6 +6,7 @@
  */
 import * as Schema from "effect/Schema"
 import * as Digest from "../host/Digest.ts"
+import * as HostLimits from "../host/Limits.ts"
 
 /** What a caller names a machine by: any text of 1 to 200 bytes. */
 export const MachineId = Schema.String.pipe(
@@ -63,14 +64,9 @@ export const Bind = Schema.Struct({
 })
 export type Bind = typeof Bind.Type
 
-/** Limits of a machine as a whole; what is absent is not limited. */
-export const Limits = Schema.Struct({
-  memoryBytes: Schema.optionalKey(Schema.Number),
-  /** In whole processors: 0.5 is half of one. */
-  cpus: Schema.optionalKey(Schema.Number),
-  tasks: Schema.optionalKey(Schema.Number)
-})
-export type Limits = typeof Limits.Type
+/** Limits of a machine as a whole. */
+export const Limits = HostLimits.Limits
+export type Limits = HostLimits.Limits
 
 /** The durable description of one machine. */
 export const MachineRecord = Schema.Struct({
@@ -125,13 +121,8 @@ export const firstRange = 524_288
 export const endOfRanges = 1_879_048_192
 
 /** The key of an id: two ids, or one id in two state folders, never share one (64 bits of SHA-256). */
-export const keyOf = (root: string, id: MachineId): MachineKey => {
-  const readable = id
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9]+/g, "")
-    .slice(0, 20)
-  return MachineKey.make(`${readable === "" ? "machine" : readable}-${Digest.hex(root, id).slice(0, 16)}`)
-}
+export const keyOf = (root: string, id: MachineId): MachineKey =>
+  MachineKey.make(`${Digest.readable(id, "machine")}-${Digest.hex(root, id).slice(0, 16)}`)
 
 /** The name of a lock of a state folder's that is not a machine's: those are called by its key. */
 export const lockOf = (root: string, what: string): string => `${what}-${Digest.hex(root).slice(0, 16)}`

@@ -24,7 +24,8 @@ const below = { terminal: [], executor: ["terminal"] }
 const siblings = {
   backend: { of: /^(Btrfs|Overlay|Copy)\.ts$/, table: "Backends.ts" },
   engine: { of: /^(Managed|Standalone)\.ts$/, table: "Engines.ts" },
-  build: { of: /^bootstrap\//, table: "Bootstraps.ts" }
+  build: { of: /^bootstrap\//, table: "Bootstraps.ts" },
+  slice: { of: /^manager\//, table: "Managers.ts" }
 }
 const platform = /^(node:|@effect\/platform-node)/
 

@@ -17,7 +17,7 @@ describe("the import table", () => {
     const planted = readdirSync(`${here}canary`, { recursive: true, encoding: "utf8" }).filter((file) =>
       file.endsWith(".ts")
     )
-    assert.isAtLeast(planted.length, 11)
+    assert.isAtLeast(planted.length, 15)
     for (const file of planted) assert.include(stdout, `${file}:1:`)
   })
 })

@@ -1,0 +1,203 @@
+/** Slices under every manager, which one is chosen, and what no manager can do better. */
+import { existsSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs"
+import { assert, beforeAll, describe, it } from "@effect/vitest"
+import { fullSuite, type Host, lab, succeeds, thisMachine, until, withPackages } from "./Lab.ts"
+import { comets, failure, sliceSuite, type Stage, stageOf, written } from "../suite/slice.ts"
+
+let userHost: Promise<Host> | undefined
+/** A host with a user, who has a systemd of their own that runs without a login. */
+const withUser = () => (userHost ??= makeUserHost())
+const makeUserHost = async () => {
+  const host = withPackages(fullSuite(), "dbus-user-session")
+  // By a service: logind cannot tell who asks from outside of the lab's cgroups.
+  const script = `useradd --create-home --uid 1000 pi; systemd-run --quiet --wait loginctl enable-linger pi
+until [ -S /run/user/1000/bus ]; do sleep 0.1; done`
+  await succeeds(host.run(["/bin/sh", "-c", script]))
+  return host
+}
+
+const withoutSystemd = async () => {
+  const host = lab(fullSuite())
+  await host.run(["useradd", "--create-home", "--uid", "1234", "nobus"])
+  return host
+}
+
+const asUser = (name: string, ...environment: ReadonlyArray<string>) => [
+  "setpriv",
+  `--reuid=${name}`,
+  `--regid=${name}`,
+  "--init-groups",
+  "env",
+  ...environment
+]
+
+sliceSuite({ title: "the host's systemd", manager: "system", host: () => lab(fullSuite()) })
+sliceSuite({
+  title: "a user's systemd",
+  manager: "user",
+  host: withUser,
+  as: asUser("pi", "XDG_RUNTIME_DIR=/run/user/1000")
+})
+sliceSuite({ title: "a cgroup of ours", manager: "standalone", hold: "cgroup", host: thisMachine })
+sliceSuite({ title: "PID namespaces", manager: "standalone", hold: "namespace", host: thisMachine })
+sliceSuite({
+  title: "PID namespaces of a user",
+  manager: "standalone",
+  hold: "namespace",
+  host: withoutSystemd,
+  as: asUser("nobus")
+})
+
+const choose = async (subject: Pick<Parameters<typeof stageOf>[0], "manager" | "host" | "as" | "hold">) =>
+  (await stageOf({ title: "", ...subject })).run({ do: "choose" })
+
+describe("which manager holds a slice", () => {
+  it("auto is the host's systemd for root, and says so", async () => {
+    const { stdout } = await succeeds(choose({ manager: "auto", host: () => lab(fullSuite()) }))
+    assert.include(stdout, '"manager":"system","why":"scopes of the host\'s systemd","unfit":[],"lasts":"yes"')
+  })
+
+  it("auto is a cgroup where PID 1 is not systemd, and says why", async () => {
+    const { stdout } = await succeeds(choose({ manager: "auto", host: thisMachine }))
+    assert.match(stdout, /"manager":"standalone","why":"a cgroup in [^"]*, since: .*PID 1 is not systemd"/)
+  })
+
+  it("auto is a user's systemd for others, and PID namespaces where they have none", async () => {
+    const as = asUser("pi", "XDG_RUNTIME_DIR=/run/user/1000")
+    const theirs = await succeeds(choose({ manager: "auto", host: withUser, as }))
+    assert.include(theirs.stdout, '"manager":"user","why":"scopes of the systemd of pi"')
+    const none = await succeeds(choose({ manager: "auto", host: withoutSystemd, as: asUser("nobus") }))
+    assert.match(none.stdout, /"manager":"standalone","why":"PID namespaces, since: XDG_RUNTIME_DIR is not set/)
+  })
+
+  it("without XDG_RUNTIME_DIR the folder that is there is named, or how to get one", async () => {
+    const there = failure(await choose({ manager: "user", host: withUser, as: asUser("pi") }))
+    assert.deepInclude(there, { tag: "RuntimeFolderMissing", hint: "export XDG_RUNTIME_DIR=/run/user/1000" })
+    const absent = failure(await choose({ manager: "user", host: withoutSystemd, as: asUser("nobus") }))
+    assert.strictEqual(absent.tag, "RuntimeFolderMissing")
+    assert.include(absent.hint, "sudo loginctl enable-linger nobus")
+  })
+
+  it("a folder without a bus is told from no folder", async () => {
+    const host = withoutSystemd
+    const script = "mkdir -p /run/user/1234 && chown nobus /run/user/1234"
+    await succeeds((await host()).run(["/bin/sh", "-c", script]))
+    const as = asUser("nobus", "XDG_RUNTIME_DIR=/run/user/1234")
+    const error = failure(await choose({ manager: "user", host, as }))
+    assert.strictEqual(error.tag, "UserBusMissing")
+    assert.include(error.hint, "apt-get install dbus-user-session")
+    await succeeds((await host()).run(["rmdir", "/run/user/1234"]))
+  })
+
+  it("lingering that is off is an error for who leaves something running, and for nobody else", async () => {
+    const as = asUser("pi", "XDG_RUNTIME_DIR=/run/user/1000")
+    assert.include((await succeeds(choose({ manager: "user", host: withUser, as }))).stdout, '"lasts":"yes"')
+    // Its systemd goes with its last session: it has one, so that it stays.
+    const host = await withUser()
+    await succeeds(host.run(["systemctl", "start", "user@1000.service"]))
+    await succeeds(host.run(["mv", "/var/lib/systemd/linger/pi", "/root/pi"]))
+    try {
+      const { stdout } = await succeeds(choose({ manager: "user", host: withUser, as }))
+      assert.include(stdout, '"manager":"user"')
+      assert.include(stdout, '"lasts":"LingeringOff"')
+    } finally {
+      await succeeds(host.run(["mv", "/root/pi", "/var/lib/systemd/linger/pi"]))
+    }
+  })
+
+  it("root's systemd is refused to others, and every manager says what would mend it", async () => {
+    const error = failure(await choose({ manager: "system", host: withoutSystemd, as: asUser("nobus") }))
+    assert.strictEqual(error.tag, "ManagerUnfit")
+    assert.include(error.message, "only root")
+    assert.include(failure(await choose({ manager: "user", host: thisMachine })).message, "PID 1 is not systemd")
+    const cgroup = { manager: "standalone", hold: "cgroup", host: withoutSystemd, as: asUser("nobus") } as const
+    assert.include(failure(await choose(cgroup)).message, "may not make a cgroup")
+  })
+})
+
+describe("a slice of root's", () => {
+  let stage: Stage
+  beforeAll(async () => {
+    stage = await stageOf({ title: "", manager: "system", host: () => lab(fullSuite()) })
+  })
+
+  it("runs a command as another user, with their environment", async () => {
+    const command = 'id -un; id -Gn; echo "$HOME $USER"; cat /proc/self/cgroup | tail -n 1'
+    const order = { do: "run", name: "user", once: true, output: "inherit" } as const
+    const found = written(await succeeds(stage.run({ ...order, commands: [["sh", "-c", command]], user: "daemon" })))
+    assert.match(found, /^daemon\ndaemon\n\/usr\/sbin daemon\n0::.*\/redd_s[^/]*\.slice\/redd_[^/]*\.scope\n/)
+  })
+
+  it("says that a user is unknown, and that a program is closed to a user", async () => {
+    const unknown = failure(await stage.run({ do: "run", name: "who", commands: [["true"]], user: "nobody-there" }))
+    assert.strictEqual(unknown.tag, "UserUnknown")
+    await succeeds(stage.host.run(["install", "-D", "-m", "700", "/bin/true", "/root/closed"]))
+    const closed = failure(await stage.run({ do: "run", name: "who", commands: [["/root/closed"]], user: "daemon" }))
+    assert.strictEqual(closed.tag, "CommandNotExecutable")
+    assert.include(closed.message, "daemon may not execute it")
+    assert.deepStrictEqual(await stage.left(), [])
+  })
+
+  it("of an owner that does not answer is killed all the same, and the owner is named", async () => {
+    const mark = stage.mark()
+    const running = stage.start({ do: "run", name: "frozen", commands: [["sleep", mark]] })
+    await running.says("waiting")
+    running.signal("SIGSTOP")
+    const error = failure(await stage.run({ do: "stop", name: "frozen", graceMs: 0 }))
+    assert.strictEqual(error.tag, "OwnerUnresponsive")
+    assert.deepStrictEqual(await stage.alive(mark), [])
+    running.signal("SIGCONT")
+    // nsenter(1) has stopped with it.
+    running.child.kill("SIGCONT")
+    await succeeds(running.outcome)
+    assert.deepStrictEqual(await stage.left(), [])
+  })
+})
+
+describe("what cannot be killed, and old kernels", () => {
+  let stage: Stage
+  beforeAll(async () => {
+    stage = await stageOf({ title: "", manager: "standalone", hold: "cgroup", host: thisMachine })
+  })
+
+  /** A process that cgroup v1 has frozen waits in state D and takes no signal (freezer-subsystem.rst of the kernel). */
+  const freezer = "/sys/fs/cgroup/freezer"
+  it.skipIf(!existsSync(freezer))("what waits in state D is named, and stops when it can", async () => {
+    const mark = stage.mark()
+    const running = stage.start({ do: "run", name: "stuck", commands: [["sleep", mark]], graceMs: 0 })
+    await running.says("waiting")
+    const pid = (await stage.alive(mark))[0]?.split(" ")[0] ?? ""
+    const frozen = `${freezer}/redd-${process.pid}`
+    mkdirSync(frozen)
+    try {
+      writeFileSync(`${frozen}/cgroup.procs`, pid)
+      writeFileSync(`${frozen}/freezer.state`, "FROZEN")
+      running.signal("SIGKILL")
+      await running.outcome
+      const error = failure(await stage.run({ do: "stop", name: "stuck", graceMs: 0 }))
+      assert.strictEqual(error.tag, "SliceStuck")
+      assert.include(error.message, `cannot be killed: ${pid} (sleep, state D)`)
+      writeFileSync(`${frozen}/freezer.state`, "THAWED")
+      await succeeds(stage.run({ do: "stop", name: "stuck", graceMs: 0 }))
+      assert.deepStrictEqual(await stage.alive(mark), [])
+      assert.deepStrictEqual(await stage.left(), [])
+    } finally {
+      writeFileSync(`${frozen}/freezer.state`, "THAWED")
+      await until("it is gone", () => !existsSync(`/proc/${pid}`))
+      rmdirSync(frozen)
+    }
+  })
+
+  it("without cgroup.kill what forks all the time is killed frozen", async () => {
+    const mark = stage.mark()
+    const running = stage.start({ do: "run", name: "old", commands: [comets(mark)], graceMs: 0 })
+    await running.says("waiting")
+    await until("they swarm", async () => (await stage.alive(mark)).length > 4)
+    const cgroup = (await stage.left()).find((line) => line.startsWith("cgroup: "))?.slice("cgroup: ".length) ?? ""
+    await succeeds(stage.run({ do: "kill frozen", folder: cgroup }))
+    await until("none is left", async () => (await stage.alive(mark)).length === 0)
+    running.signal("SIGTERM")
+    await running.outcome
+    assert.deepStrictEqual(await stage.left(), [])
+  })
+})
