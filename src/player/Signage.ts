@@ -11,6 +11,7 @@ import * as Schema from "effect/Schema"
 import * as Files from "../host/Files.ts"
 import * as Yaml from "../host/Yaml.ts"
 import * as Media from "./Media.ts"
+import { Inhibited } from "./PlayerSpec.ts"
 
 /** A signage file cannot be used. */
 export class SignageInvalid extends Schema.TaggedError<SignageInvalid>()("SignageInvalid", {
@@ -70,17 +71,6 @@ const Limits = Schema.Struct({
 })
 
 const Restart = Schema.Literals(["never", "on-failure", "always"])
-
-/** What systemd-inhibit(1) can hold up. */
-const Inhibited = Schema.Literals([
-  "idle",
-  "sleep",
-  "shutdown",
-  "handle-power-key",
-  "handle-suspend-key",
-  "handle-hibernate-key",
-  "handle-lid-switch"
-])
 
 /** The keys of the file. */
 export const File = Schema.Struct({

