@@ -6,9 +6,10 @@ import { runFull } from "./full.ts"
 import { gitlab, isGitlab } from "./gitlab/Gitlab.ts"
 import { args } from "./main.ts"
 import { exitCodes } from "./terminal/Paragraph.ts"
+import { player } from "./player/Player.ts"
 import { redd } from "./terminal/Redd.ts"
 
 // A runner takes 125 for an unknown failure.
 const usageCode = isGitlab(args) ? Contract.read(process.env).systemFailureCode : exitCodes.failed
 
-runFull(redd.pipe(Command.withSubcommands([...commands, gitlab])), usageCode)
+runFull(redd.pipe(Command.withSubcommands([...commands, gitlab, player])), usageCode)

@@ -5,7 +5,8 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import { Machine } from "../../src/index.ts"
 import * as Flags from "./Flags.ts"
-import { operandsOf, runWords } from "./Running.ts"
+import { operandsOf } from "../terminal/Operands.ts"
+import { runWords } from "./Running.ts"
 
 /** Flags of a command in a machine. */
 export const commandFlags = {

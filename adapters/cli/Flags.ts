@@ -5,10 +5,10 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import { Machine, MachineRecord, Quantity } from "../../src/index.ts"
+import { Machine, MachineRecord } from "../../src/index.ts"
 import type { Configuration } from "../terminal/Configuration.ts"
 import { configuration } from "../terminal/Redd.ts"
-import * as Assignment from "./Assignment.ts"
+import { duration, environment, size } from "../terminal/Values.ts"
 
 /** Runs with the machines and images of the state folder. */
 export const withState = <A, E, R>(use: (configuration: Configuration) => Effect.Effect<A, E, R>) =>
@@ -20,20 +20,7 @@ export const id = Flag.String("id").pipe(
   Flag.filterMap(Schema.decodeUnknownOption(MachineRecord.MachineId), () => "an id is a text of 1 to 200 bytes")
 )
 
-export const json = Flag.Boolean("json").pipe(Flag.withDescription("Print JSON"), Flag.withDefault(false))
-
-const size = (name: string) =>
-  Flag.String(name).pipe(
-    Flag.filterMap(Quantity.size, (text) => `"${text}" is not a size; write for example --${name} 512M or --${name} 4G`)
-  )
-
-export const duration = (name: string) =>
-  Flag.String(name).pipe(
-    Flag.filterMap(
-      Quantity.duration,
-      (text) => `"${text}" is not a duration; write for example --${name} 90s or --${name} 5m`
-    )
-  )
+export { duration, environment, json } from "../terminal/Values.ts"
 
 export const diff = Flag.Boolean("diff").pipe(
   Flag.withDescription("Show what playbooks change in files"),
@@ -44,16 +31,6 @@ export const playbookTimeout = duration("timeout").pipe(
   Flag.withDescription("How long a playbook may take (2h)"),
   Flag.withDefault(Duration.hours(2))
 )
-
-/** `NAME=value`, as often as wanted. */
-export const environment = (description: string) =>
-  Flag.String("env").pipe(
-    Flag.withDescription(description),
-    Flag.withMetavar("NAME=VALUE"),
-    Flag.filterMap(Assignment.parse, (text) => `"${text}" is not NAME=VALUE with a name of letters, digits and _`),
-    Flag.atLeast(0),
-    Flag.map((pairs): Readonly<Record<string, string>> => Object.fromEntries(pairs))
-  )
 
 const bind = (name: string, writable: boolean) =>
   Flag.String(name).pipe(

@@ -23,7 +23,7 @@ import { Invocation } from "../terminal/Invocation.ts"
 import * as Say from "../terminal/Say.ts"
 import * as Flags from "./Flags.ts"
 import { maintaining } from "./Maintaining.ts"
-import { UsageWrong } from "./Running.ts"
+import { UsageWrong } from "../terminal/Operands.ts"
 
 const name = Argument.String("name").pipe(Argument.withDescription("The image's name"))
 const create = Command.make(

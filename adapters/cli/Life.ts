@@ -8,7 +8,7 @@ import { exitCodes, paragraph } from "../terminal/Paragraph.ts"
 import * as Say from "../terminal/Say.ts"
 import * as Flags from "./Flags.ts"
 import { asJson, cleanUpMachine } from "./Making.ts"
-import { UsageWrong } from "./Running.ts"
+import { UsageWrong } from "../terminal/Operands.ts"
 
 export const cleanupFlags = {
   id: Flags.id,

@@ -7,7 +7,8 @@ import { commandFlags, words } from "./Exec.ts"
 import * as Flags from "./Flags.ts"
 import { explained } from "../terminal/Made.ts"
 import { specOf } from "./Making.ts"
-import { operandsOf, runWords } from "./Running.ts"
+import { operandsOf } from "../terminal/Operands.ts"
+import { runWords } from "./Running.ts"
 
 /** `--env` is the command's, and there is no other in this machine. */
 const { env: _, ...machineFlags } = Flags.machine

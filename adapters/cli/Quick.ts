@@ -13,8 +13,9 @@ import { Machine, MachineRecord, Quantity, Records } from "../../src/index.ts"
 import type { MachineFlags } from "./Flags.ts"
 import * as Settings from "../terminal/Settings.ts"
 import { split } from "../terminal/Words.ts"
-import * as Assignment from "./Assignment.ts"
-import { operandsOf, runScript, runWords, type ScriptFlags, type WordsFlags } from "./Running.ts"
+import * as Assignment from "../terminal/Assignment.ts"
+import { operandsOf } from "../terminal/Operands.ts"
+import { runScript, runWords, type ScriptFlags, type WordsFlags } from "./Running.ts"
 
 /** A parsed command line. */
 export type Quick = {

@@ -6,41 +6,12 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as PlatformError from "effect/PlatformError"
-import * as Schema from "effect/Schema"
 import { Descriptor, Exec, type MachineRecord } from "../../src/index.ts"
 import type { Configuration } from "../terminal/Configuration.ts"
 import * as Here from "../terminal/Here.ts"
 import { Invocation } from "../terminal/Invocation.ts"
 import { endAsJson, endInWords, fullInWords } from "../terminal/Paragraph.ts"
 import * as Say from "../terminal/Say.ts"
-
-/** A command line is wrong in a way that its parser cannot see. */
-export class UsageWrong extends Schema.TaggedError<UsageWrong>()("UsageWrong", {
-  reason: Schema.String,
-  remedy: Schema.String
-}) {
-  override get message(): string {
-    return `${this.reason}.`
-  }
-  get hint(): string {
-    return this.remedy
-  }
-}
-
-/** The words after `--`, as bytes. Words without it are refused: a flag among them would have been taken for ours. */
-export const operandsOf = (
-  command: ReadonlyArray<string>
-): Effect.Effect<ReadonlyArray<Uint8Array>, UsageWrong, Invocation> =>
-  Effect.flatMap(Invocation, ({ operands }) =>
-    operands.length === command.length
-      ? Effect.succeed(operands)
-      : Effect.fail(
-          new UsageWrong({
-            reason: `There is no -- before "${command.join(" ")}"`,
-            remedy: "write -- before the command that runs in the machine, so that its flags are not taken for redd's"
-          })
-        )
-  )
 
 /** What `run` and `exec` can both be told of a command. */
 interface CommandFlags {

@@ -4,7 +4,9 @@ import { exitCodes } from "./Paragraph.ts"
 
 /** Everything that is not here is 125: Redd failed. */
 const byTag: Readonly<Record<string, number>> = {
-  ScriptUnreadable: exitCodes.notFound
+  ScriptUnreadable: exitCodes.notFound,
+  CommandNotFound: exitCodes.notFound,
+  CommandNotExecutable: exitCodes.notExecutable
 }
 
 export const exitCodeOf = (error: unknown): number =>

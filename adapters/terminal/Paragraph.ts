@@ -4,7 +4,7 @@ import * as Predicate from "effect/Predicate"
 import { type Exec, Files, Text } from "../../src/index.ts"
 
 /** Redd's own failures, as docker and podman number them; how a command ended has its own (`Exec.exitCode`). */
-export const exitCodes = { someFailed: 1, failed: 125, notFound: 127 } as const
+export const exitCodes = { someFailed: 1, failed: 125, notExecutable: 126, notFound: 127 } as const
 
 /** `redd: what happened`, then `hint: the remedy`, then lines of a console if the failure has some. */
 export const paragraph = (error: unknown): string => {
