@@ -489,10 +489,13 @@ const moment = Duration.seconds(2)
 /**
  * Spares each boot what systemd does where /usr is newer than `/etc/.updated` and `/var/.updated` (ldconfig, sysusers,
  * the journal's catalog; systemd-update-done.service(8)), and leaves machine-id(5) an empty file: a missing one or
- * `uninitialized` would make each boot a first boot.
+ * `uninitialized` would make each boot a first boot. Its users can enter its `/`.
  */
 const settle = (tree: string): Effect.Effect<void, PlatformError.PlatformError> =>
   Effect.gen(function* () {
+    // A folder that was made for a moment (mkdtemp(3)) is its owner's alone, and as a root it closes all to all others.
+    const mode = Option.match(yield* Files.find(tree), { onNone: () => 0, onSome: (found) => found.mode })
+    if ((mode & 0o055) !== 0o055) yield* Files.setMode(tree, mode | 0o755)
     for (const [folder, name] of [
       ["etc", ".updated"],
       ["var", ".updated"],

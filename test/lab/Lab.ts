@@ -138,7 +138,11 @@ export const withPackages = (suite: Suite, ...packages: ReadonlyArray<string>): 
   const name = `${suite}-${packages.join("-")}`
   const host =
     withMore.get(name) ??
-    hostOf(name, ownHost(facts().folder, `${name}-${process.pid}`, suite, [...hostPackages, ...packages]))
+    // A machine's name has 64 characters at most.
+    hostOf(
+      name,
+      ownHost(facts().folder, `${suite}-${withMore.size}-${process.pid}`, suite, [...hostPackages, ...packages])
+    )
   withMore.set(name, host)
   return host
 }

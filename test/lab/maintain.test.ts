@@ -94,22 +94,37 @@ describe.each(hosts)("images of a %s host with %s", (suite, ansible) => {
     assert.match((await succeeds(on.redd("apply"))).stdout, /^plain +unchanged /m)
   }, 400_000)
 
-  it("Python is brought where the image has none, and the proxy settings go into the machine", async () => {
-    const definition = `- hosts: all
+  it("on a host without any image, two definitions are two images that run jobs; a second apply says that nothing changed", async () => {
+    const folder = `${on.folder}-few`
+    await on.sh(`mkdir ${folder}; echo 'images: ${folder}' >${folder}.yaml`)
+    // It has no Python, which is brought; its / is closed to all but root, as a folder that was made for a moment.
+    await on.sh(`cat >${folder}/first.yaml <<'END'
+- hosts: all
   gather_facts: false
-  vars: { redd: { bootstrap: { clone: trixie } } }
+  vars: { redd: { bootstrap: { command: [sh, -c, 'mmdebstrap --variant=minbase --include=systemd-sysv trixie "$0"; chmod 0700 "$0"', "{root}"] } } }
   tasks:
-    - ansible.builtin.shell: echo "$no_proxy" >/srv/proxy
-`
-    await on.write("python-too.yaml", definition)
-    const environment = { REDD_CONFIG: `${on.folder}.yaml`, no_proxy: "example.org" }
-    const applied = await succeeds(on.here.reddWith({ environment }, "apply"))
-    assert.match(applied.stdout, /^python-too +created/m)
-    assert.include(applied.stderr, "redd: installing python3 into python-too")
-    const seen = await succeeds(on.redd("once", "--image", "python-too", "--boot", "none", "--", "cat", "/srv/proxy"))
-    assert.strictEqual(seen.stdout, "example.org\n")
-    await on.sh('rm "$0-definitions/python-too.yaml"')
-  }, 200_000)
+    - ansible.builtin.shell: { cmd: 'echo "$no_proxy" >/srv/proxy', creates: /srv/proxy }
+END
+cat >${folder}/second.yaml <<'END'
+- hosts: all
+  vars: { redd: { bootstrap: { clone: first } } }
+END`)
+    const environment = {
+      REDD_CONFIG: `${folder}.yaml`,
+      REDD_ROOT: `${on.here.root}-empty`,
+      no_proxy: "example.org"
+    }
+    const redd = (...args: ReadonlyArray<string>) => succeeds(on.here.reddWith({ environment }, ...args))
+    const applied = await redd("apply")
+    assert.match(applied.stdout, /^first +created +\d{17}\nsecond +created +\d{17}$/m)
+    assert.include(applied.stderr, "redd: installing python3 into first")
+    for (const image of ["first", "second"]) {
+      const job = await redd("once", "--image", image, "--", "sh", "-c", "stat -c %a /; cat /srv/proxy")
+      assert.strictEqual(job.stdout, "755\nexample.org\n")
+    }
+    assert.match((await redd("apply")).stdout, /^first +unchanged .*\nsecond +unchanged /m)
+    for (const image of ["second", "first"]) await redd("image", "remove", image)
+  }, 300_000)
 
   it("an image is exported whole, and made again from that; the list says what each is", async () => {
     const file = `${on.here.root}-plain.tar.gz`

@@ -37,7 +37,9 @@ export const imagePackages = {
 }
 
 /** What hosts that maintain images have beside the labs' packages. */
-export const ansibleHosts = { "ansible-core": ["ansible-core", "strace"], ansible: ["ansible"] } as const
+export const ansibleHosts = { "ansible-core": ["ansible-core", "mmdebstrap", "strace"], ansible: ["ansible"] } as const
+/** What a host has whose users have a systemd of their own. */
+export const userPackages = ["dbus-user-session"] as const
 
 export const call = (command: string, ...args: ReadonlyArray<string>): string => {
   const { status, stderr, stdout } = spawnSync(command, args, { encoding: "utf8", maxBuffer: 2 ** 26 })
@@ -171,6 +173,7 @@ const ownTree = (suite: Suite, packages: ReadonlyArray<string>): string =>
 /** Trees that tests boot as hosts of their own: made before, since a test has little time for that. */
 const makeOwnTrees = (suites: ReadonlyArray<Suite>): void => {
   ownTree("trixie", [])
+  for (const suite of suites.slice(0, 1)) ownTree(suite, [...hostPackages, ...userPackages])
   for (const suite of suites)
     for (const packages of Object.values(ansibleHosts)) ownTree(suite, [...hostPackages, ...packages])
 }
