@@ -2,13 +2,13 @@
  * A player that plays on when the command that started it has ended: another process of ours supervises it.
  *
  * What it shall do is in a file of ours alone: no variable stands on a command line. It answers in files beside that, first
- * who it is and then what became of the start.
+ * who it is and then what became of the start; they lie in a folder that goes with who asks, and a late answer with it.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { Digest, Files, Host, Manager, Players, PlayerSpec, Slice, SliceName } from "../../src/index.ts"
+import { Digest, Files, Host, Manager, Players, PlayerSpec, Slice, SliceName, Tree } from "../../src/index.ts"
 import { exitCodeOf } from "../terminal/ExitCodes.ts"
 import { Invocation } from "../terminal/Invocation.ts"
 import { exitCodes, paragraph } from "../terminal/Paragraph.ts"
@@ -42,14 +42,13 @@ export const start = (manager: Manager.Manager, name: SliceName.SliceName, spec:
   Effect.gen(function* () {
     const { environment, exitWith, program } = yield* Invocation
     const unit = `redd_player_${Digest.freshMachineId()}`
-    const order = `${Players.placeOf(manager, name)}.${unit}`
-    yield* Files.makeFolder(order.slice(0, order.lastIndexOf("/")), 0o700)
+    const folder = `${Players.placeOf(manager, name)}.${unit}`
+    const order = `${folder}/order`
     const answer = <A>(schema: Schema.Codec<A, string>, part: string) =>
       Effect.map(Files.readText(`${order}.${part}`), Option.flatMap(Schema.decodeUnknownOption(schema)))
     const outcome = yield* Effect.scoped(
       Effect.gen(function* () {
-        for (const file of [order, `${order}.begun`, `${order}.outcome`])
-          yield* Effect.addFinalizer(() => Effect.ignore(Files.remove(file)))
+        yield* Effect.acquireRelease(Files.makeFolder(folder, 0o700), () => Effect.ignore(Tree.remove(folder)))
         const text = yield* Effect.orDie(Schema.encodeEffect(Order)({ name, manager: manager.name, spec }))
         yield* Files.write(order, text)
         const runtimeFolder = environment["XDG_RUNTIME_DIR"]

@@ -1,8 +1,9 @@
 /** `redd player`: programs that are kept playing, and of which nothing is left once they are stopped. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { fullSuite, type Outcome, succeeds, until, withPackages } from "./Lab.ts"
+import { userPackages } from "./setup.ts"
 
-const host = () => withPackages(fullSuite(), "dbus-user-session")
+const host = () => withPackages(fullSuite(), ...userPackages)
 
 /** Root, or somebody who lingers; held by this manager. */
 interface Who {
@@ -73,7 +74,8 @@ until [ -S /run/user/1000/bus ]; do sleep 0.1; done`
   await succeeds(host().run(["/bin/sh", "-c", script]))
 })
 afterAll(async () => {
-  await until("nothing is left", async () => (await left()) === "")
+  for (let tries = 0; tries < 100 && (await left()) !== ""; tries++) await host().run(["sleep", "0.1"])
+  assert.strictEqual(await left(), "")
 })
 
 /** Two daemons by double forks, one of which ignores SIGTERM, one in a session of its own; the launcher ends. */
