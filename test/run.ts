@@ -41,7 +41,12 @@ const labTests = async (): Promise<boolean> => {
   console.log(`lab: starting ${suites.join(" and ")}`)
   try {
     const environment = { REDD_LAB: JSON.stringify(Lab.start(id, suites)) }
-    return (await vitest("lab", environment)) && (await vitest("alone", environment))
+    const slices = only.some((path) => path.includes("slice"))
+    return (
+      (await vitest("lab", environment)) &&
+      (await vitest("alone", environment)) &&
+      (!slices || (await vitest("slices", environment)))
+    )
   } finally {
     Lab.stop(id)
     console.log("lab: stopped")

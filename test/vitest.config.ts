@@ -6,6 +6,9 @@ import { defineConfig } from "vitest/config"
  */
 const alone = ["test/lab/many.test.ts", "test/lab/luck.test.ts", "test/lab/gc.test.ts"]
 
+/** It forks by the thousand, which no other test could bear beside it: `npm test -- test/lab/slice.test.ts`. */
+const asked = ["test/lab/slice.test.ts"]
+
 export default defineConfig({
   test: {
     passWithNoTests: true,
@@ -28,11 +31,15 @@ export default defineConfig({
         test: {
           name: "lab",
           include: ["test/lab/**/*.test.ts"],
-          exclude: alone,
+          exclude: [...alone, ...asked],
           testTimeout: 120_000,
           hookTimeout: 120_000,
           maxWorkers: 2
         }
+      },
+      {
+        extends: true,
+        test: { name: "slices", include: asked, testTimeout: 120_000, hookTimeout: 120_000, maxWorkers: 1 }
       },
       {
         extends: true,

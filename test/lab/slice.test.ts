@@ -1,8 +1,8 @@
 /** Slices under every manager, which one is chosen, and what no manager can do better. */
 import { existsSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs"
 import { assert, beforeAll, describe, it } from "@effect/vitest"
-import { fullSuite, type Host, lab, succeeds, thisMachine, until, withPackages } from "./Lab.ts"
-import { comets, failure, sliceSuite, type Stage, stageOf, written } from "../suite/slice.ts"
+import { fullSuite, type Host, inMounts, lab, succeeds, thisMachine, until, withPackages } from "./Lab.ts"
+import { comets, failure, sliceSuite, spansOf, type Stage, stageOf, written } from "../suite/slice.ts"
 
 let userHost: Promise<Host> | undefined
 /** A host with a user, who has a systemd of their own that runs without a login. */
@@ -136,6 +136,22 @@ describe("a slice of root's", () => {
     assert.strictEqual(closed.tag, "CommandNotExecutable")
     assert.include(closed.message, "daemon may not execute it")
     assert.deepStrictEqual(await stage.left(), [])
+  })
+
+  it("is not found absent while what a killed owner was starting is under way", async () => {
+    const mark = stage.mark()
+    const order = { do: "run", name: "slow", commands: [["sleep", mark]], graceMs: 0 } as const
+    const spans = spansOf(await succeeds(stage.run({ ...order, commands: [["true"]], once: true, spans: true })))
+    const index = spans.findIndex((name) => name.endsWith("/systemd-run"))
+    const slow = `cp /usr/bin/systemd-run /run/quick
+printf '#!/bin/sh\\nsleep 1\\nexec /run/quick "$@"\\n' >/run/slow
+chmod 755 /run/slow
+mount --bind /run/slow /usr/bin/systemd-run
+exec "$@"`
+    await stage.host.run([...inMounts(slow), ...stage.words({ ...order, die: { when: "during", index } })])
+    await succeeds(stage.run({ do: "stop", name: "slow", graceMs: 0 }))
+    const running = (await stage.host.run(["pgrep", "--full", `/run/(slow|quick)`])).stdout
+    assert.deepStrictEqual([running, await stage.alive(mark), await stage.left()], ["", [], []])
   })
 
   it("of an owner that does not answer is killed all the same, and the owner is named", async () => {

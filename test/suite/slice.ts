@@ -33,6 +33,8 @@ export interface Stage {
   readonly host: Host
   /** What the names of this stage begin with. */
   readonly prefix: string
+  /** The command line that obeys an order. */
+  words(order: Order): ReadonlyArray<string>
   start(order: Order, options?: RunOptions): Running
   /** To its end. */
   run(order: Order): Promise<Outcome>
@@ -53,14 +55,16 @@ export const stageOf = async ({ as = [], hold, host: hostOf, manager }: Subject)
   // Small letters and digits, as they appear in a key.
   const prefix = `s${process.pid}x${stages++}x`
   let marks = 0
-  const start = (order: Order, options: RunOptions = {}): Running => {
+  const words = (order: Order) => {
     const name = order.name === undefined ? {} : { name: `${prefix}${order.name}` }
     const whole = JSON.stringify({ manager, ...(hold === undefined ? {} : { hold }), ...order, ...name })
-    return host.start([...as, node, script, whole], options)
+    return [...as, node, script, whole]
   }
+  const start = (order: Order, options: RunOptions = {}): Running => host.start(words(order), options)
   return {
     host,
     prefix,
+    words,
     start,
     run: (order) => start(order).outcome,
     mark: () => `4${process.pid}.${stages}${marks++}`,
@@ -91,6 +95,10 @@ exit 0`
 /** What commands wrote, without what the fixture said in between. */
 export const written = ({ stdout }: Outcome): string => stdout.replaceAll(/(?:made|started|ended) ["{\d].*\n/g, "")
 
+/** What the fixture did, by the names of its spans. */
+export const spansOf = ({ stdout }: Outcome): ReadonlyArray<string> =>
+  JSON.parse(/^spans (.*)$/m.exec(stdout)?.[1] ?? "[]")
+
 export const failure = (outcome: Outcome): { tag: string; message: string; hint: string } => {
   const line = /^failed (.*)$/m.exec(outcome.stdout)?.[1]
   assert.isDefined(line, outcome.stdout + outcome.stderr)
@@ -105,13 +113,18 @@ export const launcher = (mark: string): ReadonlyArray<string> => [
 ]
 
 /**
- * Eight processes, each of which forks another and ends, as quickly as it can, and ignores SIGTERM: whoever lists them has
- * a list of what is gone. A test that is killed leaves them for a minute.
+ * Eight processes, each of which forks another and ends as quickly as it can, and ignores SIGTERM: a list of them is one of
+ * what is gone. There are never more, since each makes one and ends; they pause while this host is slow to wait for those
+ * that ended (proc_loadavg(5)), so that nobody else on it runs out of ids.
  */
 export const comets = (mark: string): ReadonlyArray<string> => [
   "perl",
   "-e",
-  '$SIG{TERM} = "IGNORE"; $end = time + 60; for (1..7) { last unless fork } for (;;) { exit if time > $end or fork }',
+  `$SIG{TERM} = "IGNORE";
+  sub tasks { open my $file, "<", "/proc/loadavg"; (split m{[ /]}, <$file>)[4] }
+  my $most = tasks() + 200;
+  for (1..7) { last unless fork }
+  for (;;) { if (tasks() > $most) { select undef, undef, undef, 0.01 } elsif (fork) { exit } }`,
   mark
 ]
 
@@ -362,9 +375,7 @@ export const sliceSuite = (subject: Subject): void => {
     it("killed at any moment, its owner leaves nothing that its name does not lead to", async () => {
       const mark = stage.mark()
       const order = { do: "run", name: "mortal", commands: [launcher(mark)], once: true, graceMs: 0 } as const
-      const spans: ReadonlyArray<string> = JSON.parse(
-        /^spans (.*)$/m.exec((await succeeds(stage.run({ ...order, spans: true }))).stdout)?.[1] ?? "[]"
-      )
+      const spans = spansOf(await succeeds(stage.run({ ...order, spans: true })))
       assert.isAtLeast(spans.length, 3)
       for (const index of spans.keys()) {
         for (const when of ["before", "during", "after"] as const) {
