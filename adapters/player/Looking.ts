@@ -66,11 +66,19 @@ const look = (manager: Manager.Manager, record: Players.PlayerRecord) =>
     } satisfies Row
   })
 
-/** Every player, by name, and what could not be read. */
-export const all = (manager: Manager.Manager) =>
+/** Every player, by name, each seen by the manager that holds it, and what could not be read. */
+export const all = <E, R>(
+  manager: Manager.Manager,
+  managerOf: (name: Manager.ManagerName) => Effect.Effect<Manager.Manager, E, R>
+) =>
   Effect.gen(function* () {
     const { players, unreadable } = yield* Players.list(manager)
-    return { rows: yield* Effect.forEach(players, (record) => look(manager, record)), unreadable }
+    const rows = yield* Effect.forEach(players, (record) =>
+      record.manager === manager.name
+        ? look(manager, record)
+        : Effect.flatMap(managerOf(record.manager), (holder) => look(holder, record))
+    )
+    return { rows, unreadable }
   })
 
 /** The player's file; PlayerNotFound where there is none. */

@@ -38,6 +38,18 @@ const choose = (wanted: Manager.ManagerName | "auto") =>
     return manager
   })
 
+/** The manager that holds a player of this name, as its file says; else as `choose`. */
+const managerOf = (wanted: Manager.ManagerName | "auto", name: SliceName.SliceName) =>
+  Effect.gen(function* () {
+    const manager = yield* choose(wanted)
+    if (wanted !== "auto") return manager
+    // One whose file cannot be read can still be stopped by its name.
+    const record = yield* Effect.orElseSucceed(Players.find(manager, name), Option.none<Players.PlayerRecord>)
+    return Option.isSome(record) && record.value.manager !== manager.name
+      ? yield* choose(record.value.manager)
+      : manager
+  })
+
 /** The words after `--`. A flag among words without it would have been taken for ours. */
 const wordsOf = (command: ReadonlyArray<string>) =>
   Effect.gen(function* () {
@@ -115,6 +127,7 @@ const stopIt = (manager: Manager.Manager, name: SliceName.SliceName, grace: Dura
     // It may be just writing down how it ended.
     if (Option.isSome(supervisor)) yield* Effect.timeoutOption(Process.awaitEnd(supervisor.value), Duration.seconds(5))
     yield* Players.forget(manager, name)
+    yield* Starting.sweep(manager)
     return Option.isSome(found)
   })
 
@@ -125,7 +138,7 @@ const grace = Values.duration("grace").pipe(
 
 const stop = Command.make("stop", { grace, manager: Flags.manager, name: Flags.name }, (flags) =>
   Effect.gen(function* () {
-    const manager = yield* choose(flags.manager)
+    const manager = yield* managerOf(flags.manager, flags.name)
     const was = yield* stopIt(manager, flags.name, Option.getOrUndefined(flags.grace))
     yield* Say.note(was ? `redd: player "${flags.name}" is stopped` : `redd: no player "${flags.name}" is running`)
   })
@@ -133,7 +146,7 @@ const stop = Command.make("stop", { grace, manager: Flags.manager, name: Flags.n
 
 const restart = Command.make("restart", { grace, manager: Flags.manager, name: Flags.name }, (flags) =>
   Effect.gen(function* () {
-    const manager = yield* choose(flags.manager)
+    const manager = yield* managerOf(flags.manager, flags.name)
     const { log, spec } = yield* Looking.get(manager, flags.name)
     if (log === undefined) {
       return yield* new UsageWrong({
@@ -163,7 +176,7 @@ const tableOf = (rows: ReadonlyArray<Looking.Row>, nowMs: number) =>
 
 const list = Command.make("list", { json: Values.json, manager: Flags.manager }, (flags) =>
   Effect.gen(function* () {
-    const { rows, unreadable } = yield* Looking.all(yield* choose(flags.manager))
+    const { rows, unreadable } = yield* Looking.all(yield* choose(flags.manager), choose)
     for (const error of unreadable) yield* Say.note(paragraph(error))
     if (flags.json) return yield* Say.result(JSON.stringify(rows))
     yield* tableOf(rows, yield* Clock.currentTimeMillis)
@@ -177,8 +190,8 @@ const status = Command.make(
     Effect.gen(function* () {
       const manager = yield* choose(flags.manager)
       const rows = Option.isSome(flags.name)
-        ? [yield* Looking.one(manager, flags.name.value)]
-        : (yield* Looking.all(manager)).rows
+        ? [yield* Looking.one(yield* managerOf(flags.manager, flags.name.value), flags.name.value)]
+        : (yield* Looking.all(manager, choose)).rows
       if (flags.json) return yield* Say.result(JSON.stringify(Option.isSome(flags.name) ? rows[0] : rows))
       for (const { processes, ...row } of rows) {
         for (const [key, value] of Object.entries({

@@ -2,13 +2,14 @@
  * A player that plays on when the command that started it has ended: another process of ours supervises it.
  *
  * What it shall do is in a file of ours alone: no variable stands on a command line. It answers in files beside that, first
- * who it is and then what became of the start; they lie in a folder that goes with who asks, and a late answer with it.
+ * who it is and then what became of the start; they lie in a folder that goes with who asks, and a late answer with it. Who
+ * was killed is in the folder's name: the next start or stop takes that away.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { Digest, Files, Host, Manager, Players, PlayerSpec, Slice, SliceName, Tree } from "../../src/index.ts"
+import { Digest, Files, Host, Manager, Players, PlayerSpec, Process, SliceName, Tree } from "../../src/index.ts"
 import { exitCodeOf } from "../terminal/ExitCodes.ts"
 import { Invocation } from "../terminal/Invocation.ts"
 import { exitCodes, paragraph } from "../terminal/Paragraph.ts"
@@ -37,15 +38,18 @@ const Begun = Schema.fromJsonString(
 /** What was printed, and the exit code of who started it. */
 const Outcome = Schema.fromJsonString(Schema.Struct({ code: Schema.Int, said: Schema.String }))
 
-/** Starts a player and returns when it is ready. Interrupted, it stops what it has started. */
+/** Starts a player and returns when it is ready. Interrupted, it ends what it has started, and no other of that name. */
 export const start = (manager: Manager.Manager, name: SliceName.SliceName, spec: PlayerSpec.PlayerSpec) =>
   Effect.gen(function* () {
     const { environment, exitWith, program } = yield* Invocation
     const unit = `redd_player_${Digest.freshMachineId()}`
-    const folder = `${Players.placeOf(manager, name)}.${unit}`
+    const { pid, startTicks } = yield* Host.self
+    const folder = `${Players.placeOf(manager, name)}.${pid}-${startTicks}${suffix}`
+    yield* sweep(manager)
     const order = `${folder}/order`
     const answer = <A>(schema: Schema.Codec<A, string>, part: string) =>
       Effect.map(Files.readText(`${order}.${part}`), Option.flatMap(Schema.decodeUnknownOption(schema)))
+    let supervisor = Option.none<Process.Process>()
     const outcome = yield* Effect.scoped(
       Effect.gen(function* () {
         yield* Effect.acquireRelease(Files.makeFolder(folder, 0o700), () => Effect.ignore(Tree.remove(folder)))
@@ -63,6 +67,7 @@ export const start = (manager: Manager.Manager, name: SliceName.SliceName, spec:
           Effect.timeoutOption(mostTimeToBegin),
           Effect.flatMap((found) => (Option.isSome(found) ? Effect.succeed(found.value) : Effect.fail(silent)))
         )
+        supervisor = yield* Process.find(begun.pid)
         const isGone = Effect.gen(function* () {
           while (yield* Host.isAlive(begun)) yield* Effect.sleep("100 millis")
           // Its last word may have come just before.
@@ -71,10 +76,30 @@ export const start = (manager: Manager.Manager, name: SliceName.SliceName, spec:
         })
         return yield* Effect.raceFirst(awaited(answer(Outcome, "outcome")), isGone)
       })
-    ).pipe(Effect.onInterrupt(() => Effect.ignore(Slice.stop(name, manager))))
+    ).pipe(
+      // One that has not said that it begins finds no order any more.
+      Effect.onInterrupt(() =>
+        Option.isNone(supervisor)
+          ? Effect.void
+          : Effect.andThen(Process.signal(supervisor.value.pid, "SIGTERM"), Process.awaitEnd(supervisor.value))
+      )
+    )
     yield* Say.note(outcome.said)
     yield* exitWith(outcome.code)
   })
+
+/** Takes away the orders of those who were killed before they had an answer. */
+export const sweep = (manager: Manager.Manager) =>
+  Effect.gen(function* () {
+    const bootId = yield* Host.bootId
+    for (const entry of yield* Files.list(Players.folderOf(manager))) {
+      const [, pid, startTicks = ""] = /\.(\d+)-(\d+)\.order$/.exec(entry) ?? []
+      if (pid === undefined || (yield* Host.isAlive({ pid: Number(pid), startTicks, bootId }))) continue
+      yield* Tree.remove(`${Players.folderOf(manager)}/${entry}`)
+    }
+  })
+
+const suffix = ".order"
 
 const mostTimeToBegin = Duration.seconds(30)
 

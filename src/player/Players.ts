@@ -46,7 +46,8 @@ export class PlayerUnreadable extends Schema.TaggedError<PlayerUnreadable>()("Pl
   }
 }
 
-const folderOf = (manager: Manager): string => `${manager.folder}/players`
+/** Where the files of all players are. */
+export const folderOf = (manager: Manager): string => `${manager.folder}/players`
 
 /** Where the files of a player of this name begin. */
 export const placeOf = (manager: Manager, name: SliceName): string =>

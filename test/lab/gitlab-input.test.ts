@@ -20,7 +20,10 @@ describe("image:", () => {
       const result = await playOne(here, { ...job("true"), image })
       assert.deepStrictEqual(result.verdict, { kind: "system_failure" })
       const { stderr } = stageOf(result, "prepare")
-      assert.match(stderr, /^redd: There is no image ".{1,101}"\.\nhint: images here: bare, git, python,( tiny,)? trixie\n$/)
+      assert.match(
+        stderr,
+        /^redd: There is no image ".{1,101}"\.\nhint: images here: bare, git, python,( tiny,)? trixie\n$/
+      )
     }
   )
 

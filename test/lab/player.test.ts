@@ -28,7 +28,8 @@ const everybody: ReadonlyArray<Who> = [
 
 const as = (who: Who) => {
   const call = (args: ReadonlyArray<string>) => [...who.become, `${host().repository}/bin/redd`, "player", ...args]
-  const withManager = ([verb = "", ...args]: ReadonlyArray<string>) => call([verb, "--manager", who.manager, ...args])
+  const withManager = ([verb = "", ...args]: ReadonlyArray<string>) =>
+    call(who.manager === "auto" ? [verb, ...args] : [verb, "--manager", who.manager, ...args])
   return {
     player: (...args: ReadonlyArray<string>): Promise<Outcome> =>
       host().run(withManager(args), { environment: who.environment }),
@@ -41,6 +42,7 @@ const as = (who: Who) => {
 interface Row {
   readonly name: string
   readonly state: string
+  readonly manager: string
   readonly supervisor: number | null
   readonly processes: ReadonlyArray<{ readonly pid: number; readonly command: string }>
   readonly restarts: number
@@ -125,6 +127,27 @@ describe.each(everybody)("a player of $title", (who) => {
     await succeeds(player("stop", "slow"))
     assert.strictEqual((await stopped.outcome).code, 125)
     assert.strictEqual(await count(98_764), 0)
+  })
+
+  it("that is started by one who is killed is stopped by its name, and nothing of the order is left", async () => {
+    const killed = begin("start", "slow", "--ready", "line:never", "--", "sleep", "98766")
+    await until("it has begun", async () => (await count(98_766)) === 1)
+    killed.signal("SIGKILL")
+    await killed.outcome
+    await succeeds(player("stop", "slow"))
+    assert.strictEqual(await count(98_766), 0)
+    assert.notInclude(await left(), "slow")
+  })
+
+  it("plays on when somebody starts another of its name, and thinks better of it", async () => {
+    await succeeds(player("start", "first", "--", "sleep", "98767"))
+    const second = begin("start", "first", "--", "sleep", "98767")
+    await until("it was ordered", async () => (await left()).includes(".order"))
+    second.signal("SIGINT")
+    await second.outcome
+    assert.strictEqual(await count(98_767), 1)
+    await succeeds(player("stop", "first"))
+    assert.strictEqual(await count(98_767), 0)
   })
 
   it("comes back when it is killed, and says so in its log", async () => {
@@ -294,6 +317,15 @@ describe("a player", () => {
     assert.notInclude(shown.stdout, "tell nobody")
     await succeeds(player("stop", "asked"))
     assert.match((await succeeds(player("logs", "asked"))).stdout, /pi\n\/tmp\ntell nobody\n[^]*stopped\n/)
+  })
+
+  it("is found and stopped without a word about who holds it", async () => {
+    await succeeds(player("start", "--manager", "standalone", "held", "--", "sleep", "98775"))
+    const row = (await rows()).find(({ name }) => name === "held")
+    assert.deepInclude(row, { manager: "standalone", state: "playing" })
+    assert.strictEqual(row?.processes.length, 1)
+    await succeeds(player("stop", "held"))
+    assert.strictEqual(await count(98_775), 0)
   })
 
   it("in the foreground writes where redd does, and its exit code is redd's", async () => {
