@@ -8,7 +8,7 @@ import * as Flag from "effect/cli/Flag"
 import { Machine, MachineRecord } from "../../src/index.ts"
 import type { Configuration } from "../terminal/Configuration.ts"
 import { configuration } from "../terminal/Redd.ts"
-import { duration, environment, size } from "../terminal/Values.ts"
+import { cpus, duration, environment, size, tasks } from "../terminal/Values.ts"
 
 /** Runs with the machines and images of the state folder. */
 export const withState = <A, E, R>(use: (configuration: Configuration) => Effect.Effect<A, E, R>) =>
@@ -77,22 +77,8 @@ export const machine = {
     Flag.withDefault("host")
   ),
   memory: size("memory").pipe(Flag.withDescription("Most memory, as 512M or 4G"), Flag.optional),
-  cpus: Flag.Finite("cpus").pipe(
-    Flag.filter(
-      (cpus) => cpus > 0,
-      (cpus) => `${cpus} is not a number of processors`
-    ),
-    Flag.withDescription("Most processors, as 2 or 0.5"),
-    Flag.optional
-  ),
-  tasks: Flag.Int("tasks").pipe(
-    Flag.filter(
-      (tasks) => tasks > 0,
-      (tasks) => `${tasks} is not a number of tasks`
-    ),
-    Flag.withDescription("Most processes and threads"),
-    Flag.optional
-  ),
+  cpus: cpus.pipe(Flag.withDescription("Most processors, as 2 or 0.5"), Flag.optional),
+  tasks: tasks.pipe(Flag.withDescription("Most processes and threads"), Flag.optional),
   tmpSize: size("tmp-size").pipe(
     Flag.withDescription("/tmp in RAM, of this size; else it is on the machine's root"),
     Flag.optional

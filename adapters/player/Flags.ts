@@ -8,12 +8,10 @@ import { Manager, PlayerSpec, Process, Quantity, SliceName } from "../../src/ind
 import * as Values from "../terminal/Values.ts"
 
 const decodeName = Schema.decodeUnknownOption(SliceName.SliceName)
-const nameIn = (text: string) => decodeName(text)
-const nameSays = () => "a player is called by a text of 1 to 1000 bytes"
 
 export const name = Argument.String("name").pipe(
   Argument.withDescription("What the player is called: any text"),
-  Argument.filterMap(nameIn, nameSays)
+  Argument.filterMap(decodeName, () => "a player is called by a text of 1 to 1000 bytes")
 )
 
 export const command = Argument.String("command").pipe(
@@ -36,8 +34,7 @@ export const parseReady = (text: string): Option.Option<PlayerSpec.Ready> => {
   return Option.map(Quantity.duration(text), (after) => ({ _tag: "After", ms: Duration.toMillis(after) }))
 }
 
-const milliseconds = <A>(flag: Flag.Flag<A>, toMs: (value: A) => number) => Flag.map(flag, toMs)
-const period = (flag: string) => milliseconds(Values.duration(flag), Duration.toMillis)
+const period = (flag: string) => Flag.map(Values.duration(flag), Duration.toMillis)
 
 const decodeInhibited = Schema.decodeUnknownOption(Schema.Array(PlayerSpec.Inhibited))
 
@@ -81,22 +78,8 @@ export const life = {
   cwd: Flag.String("cwd").pipe(Flag.withDescription("Its working directory (ours)"), Flag.optional),
   user: Flag.String("user").pipe(Flag.withDescription("Run it as this user; for root alone"), Flag.optional),
   memory: Values.size("memory").pipe(Flag.withDescription("The most memory that it may use"), Flag.optional),
-  cpus: Flag.Finite("cpus").pipe(
-    Flag.filter(
-      (cpus) => cpus > 0,
-      (cpus) => `${cpus} is not a number of processors`
-    ),
-    Flag.withDescription("Processors that it may use at once, as 0.5 or 2"),
-    Flag.optional
-  ),
-  tasks: Flag.Int("tasks").pipe(
-    Flag.filter(
-      (tasks) => tasks > 0,
-      (tasks) => `${tasks} is not a number of tasks`
-    ),
-    Flag.withDescription("The most processes and threads that it may have"),
-    Flag.optional
-  ),
+  cpus: Values.cpus.pipe(Flag.withDescription("Processors that it may use at once, as 0.5 or 2"), Flag.optional),
+  tasks: Values.tasks.pipe(Flag.withDescription("The most processes and threads that it may have"), Flag.optional),
   forking: Flag.Boolean("forking").pipe(
     Flag.withDescription("It plays on when its command has ended, as long as anything lives that that has started"),
     Flag.withDefault(false)

@@ -16,7 +16,6 @@ import {
   Quantity,
   Slice,
   type SliceName,
-  type Supervisor,
   Tool
 } from "../../src/index.ts"
 import { Invocation } from "../terminal/Invocation.ts"
@@ -62,8 +61,6 @@ const wordsOf = (command: ReadonlyArray<string>) =>
     })
   })
 
-const say = (event: Supervisor.Event) => Say.note(Supervising.lineOf(event))
-
 const start = Command.make(
   "start",
   {
@@ -89,7 +86,12 @@ const start = Command.make(
       }
       const outcome = yield* Effect.scoped(
         Effect.gen(function* () {
-          const { supervise } = yield* Supervising.begin({ manager, name: flags.name, logs: false, on: say })
+          const { supervise } = yield* Supervising.begin({
+            manager,
+            name: flags.name,
+            logs: false,
+            on: Supervising.say
+          })
           return yield* supervise(spec)
         })
       )

@@ -13,6 +13,7 @@ import {
   Supervisor
 } from "../../src/index.ts"
 import { exitCodes, paragraph } from "../terminal/Paragraph.ts"
+import * as Say from "../terminal/Say.ts"
 
 /** Half a megabyte, and as much of what came before. */
 const mostLogBytes = 524_288
@@ -115,6 +116,9 @@ export const codeOf = (outcome: Supervisor.Outcome): number =>
         onNone: () => exitCodes.failed,
         onSome: (exit) => (exit._tag === "Exited" ? exit.code : 128 + exit.signal)
       })
+
+/** Tells the person who looks on. */
+export const say = (event: Supervisor.Event): Effect.Effect<void> => Say.note(lineOf(event))
 
 /** An event as a line of a log. */
 export const lineOf = (event: Supervisor.Event): string => {

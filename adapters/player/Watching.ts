@@ -65,7 +65,7 @@ export const watch = (
         manager,
         name,
         logs: false,
-        on: (event) => Say.note(Supervising.lineOf(event))
+        on: Supervising.say
       })
       const play = (spec: PlayerSpec.PlayerSpec): Effect.Effect<void> =>
         Effect.matchEffect(supervising.supervise(spec), {

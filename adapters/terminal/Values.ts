@@ -18,6 +18,22 @@ export const duration = (name: string) =>
     )
   )
 
+/** Processors, a part of one too. */
+export const cpus = Flag.Finite("cpus").pipe(
+  Flag.filter(
+    (cpus) => cpus > 0,
+    (cpus) => `${cpus} is not a number of processors`
+  )
+)
+
+/** Processes and threads together, as the kernel counts them. */
+export const tasks = Flag.Int("tasks").pipe(
+  Flag.filter(
+    (tasks) => tasks > 0,
+    (tasks) => `${tasks} is not a number of tasks`
+  )
+)
+
 /** `NAME=value`, as often as wanted. */
 export const environment = (description: string) =>
   Flag.String("env").pipe(
