@@ -265,8 +265,9 @@ ls -d "$root"/cache/scrap* 2>/dev/null | sed 's/^/scrap: /'
 for lease in /run/redd/ranges/*; do
   case $(readlink "$lease") in "$root"/*) echo "lease: $lease";; esac
 done
-for process in /proc/[0-9]*; do
-  tr '\\0' ' ' <"$process/cmdline" 2>/dev/null | grep -F -- "--directory=$root/" | sed 's/^/process: /'
+# By standard input: grep itself is one of them.
+echo "--directory=$root/" | grep -Falsf - /proc/[0-9]*/cmdline | while read -r file; do
+  echo "process: $(tr '\\0' ' ' <"$file")"
 done
 cgroups=$(sed -n 's/^[^ ]* [^ ]* [^ ]* [^ ]* \\([^ ]*\\) .* - cgroup2 .*/\\1/p' /proc/self/mountinfo | head -n 1)
 for path in "$cgroups"/machine.slice/redd-* "$cgroups"/redd/* /run/systemd/nspawn/unix-export/* /run/systemd/nspawn/propagate/*; do

@@ -87,9 +87,8 @@ ls -d /run/redd/slices/$1* /run/redd/locks/slice-$1* /run/user/*/redd/slices/$1*
   /tmp/redd-*/slices/$1* /tmp/redd-*/locks/slice-$1* 2>/dev/null | sed 's/^/folder: /'
 if [ -d /run/systemd/system ]; then systemctl list-units --all --plain --no-legend "redd_$1*" | sed 's/^/unit: /'; fi
 find /run/systemd/transient /run/user/*/systemd/transient -name "redd_$1*" 2>/dev/null | sed 's/^/unit file: /'
-for process in /proc/[0-9]*; do # also nsenter(1), which waits outside of a namespace
-  tr '\\0' '\\n' <"$process/environ" 2>/dev/null | grep "^REDD_SLICE=$1" | sed "s,^,holder: \${process#/proc/} ,"
-done
+# Also nsenter(1), which waits outside of a namespace.
+grep -Ealsz "^REDD_SLICE=$1" /proc/[0-9]*/environ | sed 's/^/holder: /'
 exit 0`
 
 /** What commands wrote, without what the fixture said in between. */
@@ -115,7 +114,7 @@ export const launcher = (mark: string): ReadonlyArray<string> => [
 /**
  * Eight processes, each of which forks another and ends as quickly as it can, and ignores SIGTERM: a list of them is one of
  * what is gone. There are never more, since each makes one and ends; they pause while this host is slow to wait for those
- * that ended (proc_loadavg(5)), so that nobody else on it runs out of ids.
+ * that ended (proc_loadavg(5)), so that nobody else on it runs out of ids, and live a minute at most.
  */
 export const comets = (mark: string): ReadonlyArray<string> => [
   "perl",
@@ -124,7 +123,7 @@ export const comets = (mark: string): ReadonlyArray<string> => [
   sub tasks { open my $file, "<", "/proc/loadavg"; (split m{[ /]}, <$file>)[4] }
   my $most = tasks() + 200;
   for (1..7) { last unless fork }
-  for (;;) { if (tasks() > $most) { select undef, undef, undef, 0.01 } elsif (fork) { exit } }`,
+  while (time - $^T < 60) { if (tasks() > $most) { select undef, undef, undef, 0.01 } elsif (fork) { exit } }`,
   mark
 ]
 
