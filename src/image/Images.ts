@@ -356,9 +356,13 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
         yield* Files.persistName(path)
       })
 
+    /** The right to change an image, and what it is as long as nobody else has that. */
+    const changing = (name: string) =>
+      // First without: what is no image has no lock either.
+      Effect.andThen(get(name), Effect.andThen(change(name), get(name)))
+
     const hold = Effect.fn("Images.hold")(function* (name: string) {
-      const image = yield* get(name)
-      yield* change(name)
+      const image = yield* changing(name)
       const users = (yield* records.list).flatMap((listed) =>
         listed._tag === "Record" && listed.record.image === image.name ? [`machine "${listed.record.id}"`] : []
       )
@@ -416,8 +420,7 @@ export const layer: Layer.Layer<Images, never, Records> = Layer.effect(
       rollback: (name, stamp) =>
         Effect.scoped(
           Effect.gen(function* () {
-            const image = yield* get(name)
-            yield* change(name)
+            const image = yield* changing(name)
             const all = yield* history(name)
             const others = all.filter(({ current, stamp: each }) => !current && isStamp(each))
             const { before } = yield* notesOf(image.generation)
