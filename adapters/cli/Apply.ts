@@ -5,17 +5,14 @@ import * as Flag from "effect/cli/Flag"
 import { Invocation } from "../terminal/Invocation.ts"
 import { exitCodes } from "../terminal/Paragraph.ts"
 import * as Say from "../terminal/Say.ts"
+import * as Values from "../terminal/Values.ts"
 import * as Flags from "./Flags.ts"
 import { maintaining } from "./Maintaining.ts"
 
 export const apply = Command.make(
   "apply",
   {
-    parallel: Flag.Int("parallel").pipe(
-      Flag.filter(
-        (count) => count > 0,
-        (count) => `${count} is not a number of images`
-      ),
+    parallel: Values.count("parallel", "images").pipe(
       Flag.withDescription("How many images at the same time"),
       Flag.withDefault(1)
     ),

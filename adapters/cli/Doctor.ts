@@ -9,6 +9,7 @@ import { Invocation } from "../terminal/Invocation.ts"
 import { exitCodes, paragraph } from "../terminal/Paragraph.ts"
 import { configuration } from "../terminal/Redd.ts"
 import * as Say from "../terminal/Say.ts"
+import * as Values from "../terminal/Values.ts"
 import * as Flags from "./Flags.ts"
 
 export const doctor = Command.make(
@@ -21,11 +22,7 @@ export const doctor = Command.make(
       ),
       Flag.withDefault(false)
     ),
-    machines: Flag.Int("machines").pipe(
-      Flag.filter(
-        (machines) => machines > 0,
-        (machines) => `${machines} is not a number of machines`
-      ),
+    machines: Values.count("machines", "machines").pipe(
       Flag.withDescription("How many shall run at once (4 for each processor, at least 16)"),
       Flag.optional
     )

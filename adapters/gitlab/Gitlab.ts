@@ -13,16 +13,13 @@ import { Files } from "../../src/index.ts"
 import { Invocation } from "../terminal/Invocation.ts"
 import { configuration, redd } from "../terminal/Redd.ts"
 import * as Say from "../terminal/Say.ts"
+import * as Values from "../terminal/Values.ts"
 
 const defaultImage = Flag.String("default-image").pipe(
   Flag.withDescription("The image of jobs that name none (else the configuration's default-image)"),
   Flag.optional
 )
-const concurrency = Flag.Int("concurrency").pipe(
-  Flag.filter(
-    (count) => count > 0,
-    (count) => `${count} is not a number of jobs`
-  ),
+const concurrency = Values.count("concurrency", "jobs").pipe(
   Flag.withDescription("How many jobs this runner takes at once; each gets its share of the memory"),
   Flag.optional
 )

@@ -36,7 +36,7 @@ export const parseReady = (text: string): Option.Option<PlayerSpec.Ready> => {
 
 const period = (flag: string) => Flag.map(Values.duration(flag), Duration.toMillis)
 
-const decodeInhibited = Schema.decodeUnknownOption(Schema.Array(PlayerSpec.Inhibited))
+const decodeInhibited = Schema.decodeUnknownOption(PlayerSpec.PlayerSpec.fields.inhibit)
 
 /** How a player is run, whatever says what it plays. */
 export const life = {

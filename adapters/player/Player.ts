@@ -19,7 +19,7 @@ import {
   Tool
 } from "../../src/index.ts"
 import { Invocation } from "../terminal/Invocation.ts"
-import { UsageWrong } from "../terminal/Operands.ts"
+import { operandsOf, UsageWrong } from "../terminal/Operands.ts"
 import { paragraph } from "../terminal/Paragraph.ts"
 import * as Say from "../terminal/Say.ts"
 import * as Values from "../terminal/Values.ts"
@@ -49,18 +49,6 @@ const managerOf = (wanted: Manager.ManagerName | "auto", name: SliceName.SliceNa
       : manager
   })
 
-/** The words after `--`. A flag among words without it would have been taken for ours. */
-const wordsOf = (command: ReadonlyArray<string>) =>
-  Effect.gen(function* () {
-    const { operands } = yield* Invocation
-    const [program, ...args] = command
-    if (program !== undefined && operands.length === command.length) return [program, ...args] as const
-    return yield* new UsageWrong({
-      reason: `There is no -- before "${command.join(" ")}"`,
-      remedy: "write -- before the command, so that its flags are not taken for redd's"
-    })
-  })
-
 const start = Command.make(
   "start",
   {
@@ -78,7 +66,9 @@ const start = Command.make(
     Effect.gen(function* () {
       const { environment, exitWith } = yield* Invocation
       const manager = yield* choose(flags.manager)
-      const spec = Flags.specOf(yield* wordsOf(flags.command), flags, environment)
+      yield* operandsOf(flags.command)
+      const [program = "", ...args] = flags.command
+      const spec = Flags.specOf([program, ...args], flags, environment)
       const folder = Files.absolute(spec.folder ?? ".")
       if (!flags.foreground) {
         yield* manager.lasting
@@ -262,11 +252,11 @@ const watch = Command.make(
       const { environment } = yield* Invocation
       // It reads YAML: what plays without a file loads none.
       const Watching = yield* Effect.promise(() => import("./Watching.ts"))
-      const words = flags.command.length === 0 ? [] : yield* wordsOf(flags.command)
+      yield* operandsOf(flags.command)
       const signage = yield* Watching.signageOf(
         Option.getOrUndefined(flags.signage),
         Option.getOrUndefined(flags.path),
-        words
+        flags.command
       )
       const manager = yield* choose(flags.manager)
       yield* Watching.watch(manager, flags.name, signage, (command) => {
@@ -282,12 +272,11 @@ const watch = Command.make(
   ])
 )
 
-/** What `start` leaves behind calls. */
-const supervise = Command.make("supervise", { order: Argument.String("order") }, ({ order }) =>
-  Starting.obey(choose, order)
-).pipe(Command.withDescription("For redd itself: supervise what an order says"))
+/** What the process that `start` leaves behind does. Its words stand in no help: nobody else calls it. */
+export const supervise = (args: ReadonlyArray<string>) =>
+  Option.map(Starting.orderOf(args), (order) => Starting.obey(choose, order))
 
 export const player = Command.make("player").pipe(
   Command.withDescription("Players: programs that are kept running, and stopped with all that they started"),
-  Command.withSubcommands([start, stop, restart, status, logs, list, watch, supervise])
+  Command.withSubcommands([start, stop, restart, status, logs, list, watch])
 )

@@ -32,9 +32,7 @@ export class SupervisorSilent extends Schema.TaggedError<SupervisorSilent>()("Su
 const Order = Schema.fromJsonString(
   Schema.Struct({ name: SliceName.SliceName, manager: Manager.ManagerName, spec: PlayerSpec.PlayerSpec })
 )
-const Begun = Schema.fromJsonString(
-  Schema.Struct({ pid: Schema.Int, startTicks: Schema.String, bootId: Schema.String })
-)
+const Begun = Schema.fromJsonString(Host.ProcessIdentity)
 /** What was printed, and the exit code of who started it. */
 const Outcome = Schema.fromJsonString(Schema.Struct({ code: Schema.Int, said: Schema.String }))
 
@@ -59,7 +57,7 @@ export const start = (manager: Manager.Manager, name: SliceName.SliceName, spec:
         yield* manager.detach({
           unit,
           description: `redd player ${name.replaceAll(/[^\x20-\x7e]/g, "?").slice(0, 100)}`,
-          command: [program, "player", "supervise", order],
+          command: [program, ...wordsFor(order)],
           environment: runtimeFolder === undefined ? {} : { XDG_RUNTIME_DIR: runtimeFolder }
         })
         const silent = new SupervisorSilent({ player: name, log: Supervising.logOf(manager, name) })
@@ -100,6 +98,13 @@ export const sweep = (manager: Manager.Manager) =>
   })
 
 const suffix = ".order"
+
+/** The command line of the other process, and the order in it. */
+const wordsFor = (order: string) => ["player", "supervise", order]
+export const orderOf = ([front, command, order, ...rest]: ReadonlyArray<string>): Option.Option<string> =>
+  front === "player" && command === "supervise" && order !== undefined && rest.length === 0
+    ? Option.some(order)
+    : Option.none()
 
 const mostTimeToBegin = Duration.seconds(30)
 

@@ -3,6 +3,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import {
+  Child,
   Descriptor,
   LogFile,
   type Manager,
@@ -112,10 +113,7 @@ const phases: Partial<Record<Supervisor.Event["_tag"], Players.Phase>> = {
 export const codeOf = (outcome: Supervisor.Outcome): number =>
   outcome._tag === "Stopped"
     ? 0
-    : Option.match(outcome.exit, {
-        onNone: () => exitCodes.failed,
-        onSome: (exit) => (exit._tag === "Exited" ? exit.code : 128 + exit.signal)
-      })
+    : Option.match(outcome.exit, { onNone: () => exitCodes.failed, onSome: Child.exitCode })
 
 /** Tells the person who looks on. */
 export const say = (event: Supervisor.Event): Effect.Effect<void> => Say.note(lineOf(event))
@@ -130,9 +128,7 @@ export const lineOf = (event: Supervisor.Event): string => {
     case "Status":
       return `redd: it says: ${event.text}`
     case "Exited":
-      return event.exit._tag === "Exited"
-        ? `redd: it ended with exit code ${event.exit.code}`
-        : `redd: it was killed by signal ${event.exit.signal}`
+      return `redd: it ${Child.inWords(event.exit)}`
     case "NotReady":
       return `redd: it was not ready within ${event.afterMs / 1000} s`
     case "Unresponsive":

@@ -26,7 +26,7 @@ export const operandsOf = (
       : Effect.fail(
           new UsageWrong({
             reason: `There is no -- before "${command.join(" ")}"`,
-            remedy: "write -- before the command that runs in the machine, so that its flags are not taken for redd's"
+            remedy: "write -- before the command, so that its flags are not taken for redd's"
           })
         )
   )

@@ -18,6 +18,15 @@ export const duration = (name: string) =>
     )
   )
 
+/** How many of something, one at least. */
+export const count = (name: string, ofWhat: string) =>
+  Flag.Int(name).pipe(
+    Flag.filter(
+      (count) => count > 0,
+      (count) => `${count} is not a number of ${ofWhat}`
+    )
+  )
+
 /** Processors, a part of one too. */
 export const cpus = Flag.Finite("cpus").pipe(
   Flag.filter(
@@ -27,12 +36,7 @@ export const cpus = Flag.Finite("cpus").pipe(
 )
 
 /** Processes and threads together, as the kernel counts them. */
-export const tasks = Flag.Int("tasks").pipe(
-  Flag.filter(
-    (tasks) => tasks > 0,
-    (tasks) => `${tasks} is not a number of tasks`
-  )
-)
+export const tasks = count("tasks", "tasks")
 
 /** `NAME=value`, as often as wanted. */
 export const environment = (description: string) =>

@@ -14,6 +14,13 @@ export type Exit =
   /** Killed by this signal (signal(7)). */
   | { readonly _tag: "Signaled"; readonly signal: number }
 
+/** The exit code that stands for an end in a shell: the command's own, 128+n for signal n. */
+export const exitCode = (exit: Exit): number => (exit._tag === "Exited" ? exit.code : 128 + exit.signal)
+
+/** Words that go on from the command's name. */
+export const inWords = (exit: Exit): string =>
+  exit._tag === "Exited" ? `ended with exit code ${exit.code}` : `was killed by signal ${exit.signal}`
+
 export interface Options {
   readonly words: readonly [string, ...ReadonlyArray<string>]
   /** All of it. */

@@ -181,12 +181,18 @@ const byTemporary = (
   mode: number,
   settle: (temporary: string) => Effect.Effect<void, PlatformError.PlatformError>
 ): Effect.Effect<void, PlatformError.PlatformError> => {
-  const temporary = `${path}.new`
+  const temporary = temporaryOf(path)
   return attempt("write", path, () => fs.writeFileSync(temporary, content, { mode })).pipe(
     Effect.andThen(settle(temporary)),
     Effect.onError(() => Effect.ignore(remove(temporary)))
   )
 }
+
+const temporaryOf = (path: string) => `${path}.new`
+
+/** Removes what a writer of `path` that was killed left beside it; absent is a success. */
+export const removeTemporary = (path: string): Effect.Effect<void, PlatformError.PlatformError> =>
+  remove(temporaryOf(path))
 
 /** fsync(2) of a file, then of the folder that names it: no power cut can take it from here on. */
 export const persist = (path: string): Effect.Effect<void, PlatformError.PlatformError> =>

@@ -3,6 +3,7 @@ import { availableParallelism, hostname, totalmem, userInfo } from "node:os"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as PlatformError from "effect/PlatformError"
+import * as Schema from "effect/Schema"
 import * as Cgroup from "./Cgroup.ts"
 import * as Files from "./Files.ts"
 
@@ -69,12 +70,13 @@ export const bootId: Effect.Effect<string, PlatformError.PlatformError> = Effect
 )
 
 /** A process that can be found again: its id alone would be reused. */
-export interface ProcessIdentity {
-  readonly pid: number
+export const ProcessIdentity = Schema.Struct({
+  pid: Schema.Int,
   /** Clock ticks from boot to its start (proc_pid_stat(5), field 22). */
-  readonly startTicks: string
-  readonly bootId: string
-}
+  startTicks: Schema.String,
+  bootId: Schema.String
+})
+export type ProcessIdentity = typeof ProcessIdentity.Type
 
 /** Ourselves. */
 export const self: Effect.Effect<ProcessIdentity, PlatformError.PlatformError> = Effect.suspend(() =>

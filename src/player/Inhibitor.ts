@@ -6,20 +6,23 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Text from "../host/Text.ts"
 import type { Slice } from "../slice/Slice.ts"
 
 /** What systemd-inhibit(1) can keep from happening, and a screen or a player could want. */
-export type What =
-  | "idle"
-  | "sleep"
-  | "shutdown"
-  | "handle-lid-switch"
-  | "handle-power-key"
-  | "handle-suspend-key"
-  | "handle-hibernate-key"
+export const What = Schema.Literals([
+  "idle",
+  "sleep",
+  "shutdown",
+  "handle-power-key",
+  "handle-suspend-key",
+  "handle-hibernate-key",
+  "handle-lid-switch"
+])
+export type What = typeof What.Type
 
 /** Inhibits until the scope closes. None where it does; else why this host does not let us, which is no failure. */
 export const hold = (

@@ -3,6 +3,7 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Child from "../host/Child.ts"
 import type { Words } from "../slice/Command.ts"
 import type { Options, RunError } from "../slice/Run.ts"
 import type { Slice, SliceStopped } from "../slice/Slice.ts"
@@ -51,8 +52,7 @@ const awaitFailures = (
         )
         const exit = yield* Effect.timeoutOption(run.exit, live.within)
         if (Option.isNone(exit)) return `${live.words[0]} did not end within ${Duration.format(live.within)}`
-        if (exit.value._tag === "Signaled") return `${live.words[0]} was killed by signal ${exit.value.signal}`
-        return exit.value.code === 0 ? undefined : `${live.words[0]} ended with exit code ${exit.value.code}`
+        return Child.exitCode(exit.value) === 0 ? undefined : `${live.words[0]} ${Child.inWords(exit.value)}`
       })
     )
     for (let failures = 0; ;) {

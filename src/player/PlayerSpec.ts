@@ -3,6 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import { Limits } from "../host/Limits.ts"
 import * as Process from "../host/Process.ts"
+import * as Inhibitor from "./Inhibitor.ts"
 import type { Ready as ReadySign } from "./Readiness.ts"
 import * as Restart from "./Restart.ts"
 import type { Player } from "./Supervisor.ts"
@@ -20,17 +21,6 @@ export const Ready = Schema.Union([
 ])
 export type Ready = typeof Ready.Type
 
-/** What systemd-inhibit(1) can hold up. */
-export const Inhibited = Schema.Literals([
-  "idle",
-  "sleep",
-  "shutdown",
-  "handle-power-key",
-  "handle-suspend-key",
-  "handle-hibernate-key",
-  "handle-lid-switch"
-])
-
 export const PlayerSpec = Schema.Struct({
   /** The program and its arguments; no shell reads them. */
   command: Schema.NonEmptyArray(Schema.String),
@@ -41,7 +31,7 @@ export const PlayerSpec = Schema.Struct({
   limits: Limits,
   /** It goes on when its command has ended, for as long as anything that that has started. */
   forking: Schema.Boolean,
-  restart: Schema.Literals(["never", "on-failure", "always"]),
+  restart: Restart.Policy,
   /** More starts anew than this within the window, and it is given up. */
   restarts: Schema.Number,
   windowMs: Schema.Number,
@@ -57,7 +47,7 @@ export const PlayerSpec = Schema.Struct({
   /** From the signal until all are killed. */
   graceMs: Schema.Number,
   /** What shall not happen while it plays. */
-  inhibit: Schema.Array(Inhibited)
+  inhibit: Schema.Array(Inhibitor.What)
 })
 export type PlayerSpec = typeof PlayerSpec.Type
 

@@ -90,9 +90,9 @@ export const store = (manager: Manager, record: PlayerRecord): Effect.Effect<voi
     yield* Files.write(fileOf(manager, record.name), yield* Effect.orDie(encode(record)))
   })
 
-/** Forgets a player; its log stays. Absent is a success. */
+/** Forgets a player, and what who was killed as it wrote that down left; its log stays. Absent is a success. */
 export const forget = (manager: Manager, name: SliceName): Effect.Effect<void, PlatformError.PlatformError> =>
-  Files.remove(fileOf(manager, name))
+  Effect.andThen(Files.remove(fileOf(manager, name)), Files.removeTemporary(fileOf(manager, name)))
 
 const read = (file: string) =>
   Effect.gen(function* () {

@@ -4,9 +4,11 @@
  * The pause grows with each quick end in a row, so that a crash loop costs little; the limit ends one that leads nowhere.
  */
 import * as Duration from "effect/Duration"
+import * as Schema from "effect/Schema"
 
 /** `on-failure`: unless it ended by itself with exit code 0. */
-export type Policy = "never" | "on-failure" | "always"
+export const Policy = Schema.Literals(["never", "on-failure", "always"])
+export type Policy = typeof Policy.Type
 
 export interface Restart {
   readonly policy: Policy

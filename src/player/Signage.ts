@@ -10,8 +10,9 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Files from "../host/Files.ts"
 import * as Yaml from "../host/Yaml.ts"
+import * as Inhibitor from "./Inhibitor.ts"
 import * as Media from "./Media.ts"
-import { Inhibited } from "./PlayerSpec.ts"
+import * as Restart from "./Restart.ts"
 
 /** A signage file cannot be used. */
 export class SignageInvalid extends Schema.TaggedError<SignageInvalid>()("SignageInvalid", {
@@ -70,8 +71,6 @@ const Limits = Schema.Struct({
   tasks: Schema.optionalKey(Schema.Int.pipe(Schema.check(Schema.isGreaterThan(0))))
 })
 
-const Restart = Schema.Literals(["never", "on-failure", "always"])
-
 /** The keys of the file. */
 export const File = Schema.Struct({
   path: pattern(/^\/[^\0]*$/, "an absolute path"),
@@ -86,9 +85,9 @@ export const File = Schema.Struct({
       Schema.Literal(false)
     ])
   ),
-  restart: Schema.optionalKey(Restart),
+  restart: Schema.optionalKey(Restart.Policy),
   grace: Schema.optionalKey(periodWithin("0s", "1h")),
-  inhibit: Schema.optionalKey(Schema.Array(Inhibited)),
+  inhibit: Schema.optionalKey(Schema.Array(Inhibitor.What)),
   environment: Schema.optionalKey(mapOf(variableName, "the name of a variable", Word)),
   limits: Schema.optionalKey(Limits)
 })
@@ -106,10 +105,10 @@ export interface Signage {
   /** The name of the file whose removal asks for another look; undefined: there is none. */
   readonly control: string | undefined
   /** What becomes of a player that ends by itself. */
-  readonly restart: typeof Restart.Type
+  readonly restart: Restart.Policy
   /** From SIGTERM to SIGKILL. */
   readonly grace: Duration.Duration
-  readonly inhibit: ReadonlyArray<typeof Inhibited.Type>
+  readonly inhibit: ReadonlyArray<Inhibitor.What>
   readonly environment: Readonly<Record<string, string>>
   readonly limits: {
     readonly memoryBytes: number | undefined

@@ -13,7 +13,7 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import type * as Child from "../host/Child.ts"
+import * as Child from "../host/Child.ts"
 import type { Limits } from "../host/Limits.ts"
 import * as Text from "../host/Text.ts"
 import * as Tool from "../host/Tool.ts"
@@ -303,7 +303,7 @@ const watch = (
     const exited = Effect.flatMap(gone, (exit) =>
       Effect.as(listener({ _tag: "Exited", exit }), {
         _tag: "Ended",
-        reason: exit._tag === "Exited" ? `ended with exit code ${exit.code}` : `was killed by signal ${exit.signal}`,
+        reason: Child.inWords(exit),
         exit: Option.some(exit)
       } as const)
     )

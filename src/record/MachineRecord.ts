@@ -6,6 +6,7 @@
  */
 import * as Schema from "effect/Schema"
 import * as Digest from "../host/Digest.ts"
+import { ProcessIdentity } from "../host/Host.ts"
 import * as HostLimits from "../host/Limits.ts"
 
 /** What a caller names a machine by: any text of 1 to 200 bytes. */
@@ -103,7 +104,7 @@ export const MachineRecord = Schema.Struct({
   /** The machine's cgroup, as a folder of cgroupfs. */
   cgroup: Schema.String,
   /** The process whose machine this is: it goes when the process went. Absent: it stays until it is released. */
-  owner: Schema.optionalKey(Schema.Struct({ pid: Schema.Int, startTicks: Schema.String, bootId: Schema.String })),
+  owner: Schema.optionalKey(ProcessIdentity),
   createdMs: Schema.Number,
   /** From then on nothing needs the machine any more, and gc releases it, running or not. Absent: never by itself. */
   expiresMs: Schema.optionalKey(Schema.Number),

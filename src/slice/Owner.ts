@@ -181,8 +181,6 @@ const locksOf = (manager: Manager) => `${manager.folder}/locks`
 const fifo = "ask"
 const mostRequestCharacters = 4096
 
-const Identity = Schema.fromJsonString(
-  Schema.Struct({ pid: Schema.Int, startTicks: Schema.String, bootId: Schema.String, command: Schema.String })
-)
+const Identity = Schema.fromJsonString(Schema.Struct({ ...Host.ProcessIdentity.fields, command: Schema.String }))
 const decode = Schema.decodeUnknownOption(Identity)
 const encode = (identity: typeof Identity.Type) => Effect.orDie(Schema.encodeEffect(Identity)(identity))

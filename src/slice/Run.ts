@@ -85,9 +85,6 @@ export interface Run {
   stop(options?: Stop.StopOptions): Effect.Effect<void, Stop.StopError>
 }
 
-/** The exit code that stands for an end in a shell: the command's own, 128+n for signal n. */
-export const exitCode = (exit: Child.Exit): number => (exit._tag === "Exited" ? exit.code : 128 + exit.signal)
-
 /** A run that may not yet have entered its place. */
 export interface Starting {
   /** Kills it, if so. */
