@@ -41,11 +41,11 @@ const labTests = async (): Promise<boolean> => {
   console.log(`lab: starting ${suites.join(" and ")}`)
   try {
     const environment = { REDD_LAB: JSON.stringify(Lab.start(id, suites)) }
-    const slices = only.some((path) => path.includes("slice"))
+    const isAsked = only.some((path) => path.includes("office"))
     return (
       (await vitest("lab", environment)) &&
       (await vitest("alone", environment)) &&
-      (!slices || (await vitest("slices", environment)))
+      (!isAsked || (await vitest("asked", environment)))
     )
   } finally {
     Lab.stop(id)

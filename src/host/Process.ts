@@ -38,10 +38,11 @@ export const all: Effect.Effect<ReadonlyArray<Process>> = Effect.sync(() => ids(
 
 /** The ids of those whose program has one of these names. */
 export const named = (commands: ReadonlyArray<string>): ReadonlyArray<number> =>
-  ids().filter((pid) => {
-    const name = attempt(() => fs.readFileSync(`/proc/${pid}/comm`, "utf8"))
-    return name !== undefined && commands.includes(name.slice(0, -1))
-  })
+  ids().filter((pid) => commands.includes(nameOf(pid) ?? ""))
+
+/** Its program's name, cut at 15 bytes by the kernel. */
+export const nameOf = (pid: number): string | undefined =>
+  attempt(() => fs.readFileSync(`/proc/${pid}/comm`, "utf8"))?.slice(0, -1)
 
 /** Done when that process has ended. */
 export const awaitEnd = ({ pid, startedMs }: Process): Effect.Effect<void> =>
@@ -72,6 +73,10 @@ export const childrenOf = (pid: number): ReadonlyArray<number> =>
 
 /** Which PID namespace it lives in (pid_namespaces(7)). Undefined where we may not know. */
 export const namespaceOf = (pid: number): string | undefined => attempt(() => fs.readlinkSync(`/proc/${pid}/ns/pid`))
+
+/** Which PID namespace its next child will live in (unshare(2)): it can be read as long as that one's first process is there. */
+export const namespaceForChildrenOf = (pid: number): string | undefined =>
+  attempt(() => fs.readlinkSync(`/proc/${pid}/ns/pid_for_children`))
 
 /** The ids that it has, in our PID namespace and in each below that it lives in. */
 export const idsOf = (pid: number): ReadonlyArray<number> =>

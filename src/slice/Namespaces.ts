@@ -83,10 +83,13 @@ export const exists = (place: Place): Effect.Effect<boolean> => Effect.sync(() =
 /** Those in the place's namespaces and in namespaces below, without the holders. */
 export const processes = (place: Place): Effect.Effect<ReadonlyArray<number>> =>
   Effect.gen(function* () {
-    const { holders } = find(place)
-    if (holders.length === 0) return []
+    const { holders, waiting } = find(place)
+    if (holders.length === 0 && waiting.length === 0) return []
     const all = yield* Process.all
-    const namespaces = new Set(holders.flatMap((pid) => Process.namespaceOf(pid) ?? []))
+    const namespaces = new Set([
+      ...holders.flatMap((pid) => Process.namespaceOf(pid) ?? []),
+      ...waiting.flatMap((pid) => Process.namespaceForChildrenOf(pid) ?? [])
+    ])
     const inside = new Set(holders)
     for (const { pid } of all) {
       const namespace = Process.namespaceOf(pid)
@@ -97,7 +100,9 @@ export const processes = (place: Place): Effect.Effect<ReadonlyArray<number>> =>
       known = inside.size
       for (const { parent, pid } of all) if (inside.has(parent)) inside.add(pid)
     }
-    return [...inside].filter((pid) => !holders.includes(pid))
+    // A holder that was killed is no holder any more for who looks at its environment.
+    const first = new Set([...holders, ...waiting.flatMap(Process.childrenOf)])
+    return [...inside].filter((pid) => !first.has(pid))
   })
 
 /** Also to nsenter(1), which stops itself when its child is stopped, and waits for nobody then. */
@@ -107,8 +112,17 @@ export const signal = (place: Place, name: NodeJS.Signals): Effect.Effect<void> 
     yield* Effect.forEach(find(place).marked, (pid) => Process.signal(pid, "SIGCONT"), { discard: true })
   })
 
+/**
+ * The holders, and with them all that is in their namespaces. Who waits for a holder is left to see its end: a holder that
+ * was killed has no environment any more, and does not end before all others have, who may be waiting for a disk.
+ */
 export const kill = (place: Place): Effect.Effect<void> =>
-  Effect.suspend(() => Effect.forEach(find(place).marked, (pid) => Process.signal(pid, "SIGKILL"), { discard: true }))
+  Effect.suspend(() => {
+    const { marked, waiting } = find(place)
+    return Effect.forEach(marked, (pid) => Process.signal(pid, waiting.includes(pid) ? "SIGCONT" : "SIGKILL"), {
+      discard: true
+    })
+  })
 
 export const usage = (place: Place): Effect.Effect<Option.Option<Usage>> =>
   Effect.gen(function* () {
@@ -160,8 +174,16 @@ const awaitHolder = (place: Place): Effect.Effect<number, PlaceFailed | Platform
     return yield* failed("unshare made no PID namespace")
   })
 
-/** The processes that hold a place, and among them those that are the first of a PID namespace. */
-const find = (place: Place): { readonly marked: ReadonlyArray<number>; readonly holders: ReadonlyArray<number> } => {
+interface Found {
+  readonly marked: ReadonlyArray<number>
+  /** The first ones of a PID namespace. */
+  readonly holders: ReadonlyArray<number>
+  /** What waits for a holder: unshare(1). */
+  readonly waiting: ReadonlyArray<number>
+}
+
+/** The processes that hold a place. */
+const find = (place: Place): Found => {
   const marks = (pid: number) => {
     const mark = Process.variableOf(pid, markVariable)
     return place.run === undefined ? mark?.startsWith(`${place.key}.`) === true : mark === `${place.key}.${place.run}`
@@ -171,6 +193,7 @@ const find = (place: Place): { readonly marked: ReadonlyArray<number>; readonly 
   const ours = Process.ourIds().length
   return {
     marked,
+    waiting: marked.filter((pid) => Process.nameOf(pid) === "unshare" && Process.childrenOf(pid).length > 0),
     holders: marked.filter((pid) => {
       const ids = Process.idsOf(pid)
       return ids.length > ours && ids[ours] === 1

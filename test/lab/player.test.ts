@@ -2,6 +2,7 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { fullSuite, type Outcome, succeeds, until, withPackages } from "./Lab.ts"
 import { userPackages } from "./setup.ts"
+import { withUser } from "./Users.ts"
 
 const host = () => withPackages(fullSuite(), ...userPackages)
 
@@ -69,12 +70,7 @@ ls /run/redd/players /run/user/1000/redd/players 2>/dev/null | grep -Ev ':|\\.lo
 
 const inhibitors = async (): Promise<string> => (await host().run(["systemd-inhibit", "--list", "--no-pager"])).stdout
 
-beforeAll(async () => {
-  // By a service: logind cannot tell who asks from outside of the lab's cgroups.
-  const script = `useradd --create-home --uid 1000 pi; systemd-run --quiet --wait loginctl enable-linger pi
-until [ -S /run/user/1000/bus ]; do sleep 0.1; done`
-  await succeeds(host().run(["/bin/sh", "-c", script]))
-})
+beforeAll(withUser)
 afterAll(async () => {
   for (let tries = 0; tries < 100 && (await left()) !== ""; tries++) await host().run(["sleep", "0.1"])
   assert.strictEqual(await left(), "")

@@ -1,35 +1,8 @@
-/** Slices under every manager, which one is chosen, and what no manager can do better. */
-import { existsSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs"
+/** Slices that a systemd holds, and which manager is chosen. */
 import { assert, beforeAll, describe, it } from "@effect/vitest"
-import { fullSuite, type Host, inMounts, lab, succeeds, thisMachine, until, withPackages } from "./Lab.ts"
-import { comets, failure, sliceSuite, spansOf, type Stage, stageOf, written } from "../suite/slice.ts"
-
-let userHost: Promise<Host> | undefined
-/** A host with a user, who has a systemd of their own that runs without a login. */
-const withUser = () => (userHost ??= makeUserHost())
-const makeUserHost = async () => {
-  const host = withPackages(fullSuite(), "dbus-user-session")
-  // By a service: logind cannot tell who asks from outside of the lab's cgroups.
-  const script = `useradd --create-home --uid 1000 pi; systemd-run --quiet --wait loginctl enable-linger pi
-until [ -S /run/user/1000/bus ]; do sleep 0.1; done`
-  await succeeds(host.run(["/bin/sh", "-c", script]))
-  return host
-}
-
-const withoutSystemd = async () => {
-  const host = lab(fullSuite())
-  await host.run(["useradd", "--create-home", "--uid", "1234", "nobus"])
-  return host
-}
-
-const asUser = (name: string, ...environment: ReadonlyArray<string>) => [
-  "setpriv",
-  `--reuid=${name}`,
-  `--regid=${name}`,
-  "--init-groups",
-  "env",
-  ...environment
-]
+import { failure, sliceSuite, spansOf, type Stage, stageOf, written } from "../suite/slice.ts"
+import { fullSuite, inMounts, lab, succeeds, thisMachine } from "./Lab.ts"
+import { asUser, withoutSystemd, withUser } from "./Users.ts"
 
 sliceSuite({ title: "the host's systemd", manager: "system", host: () => lab(fullSuite()) })
 sliceSuite({
@@ -37,15 +10,6 @@ sliceSuite({
   manager: "user",
   host: withUser,
   as: asUser("pi", "XDG_RUNTIME_DIR=/run/user/1000")
-})
-sliceSuite({ title: "a cgroup of ours", manager: "standalone", hold: "cgroup", host: thisMachine })
-sliceSuite({ title: "PID namespaces", manager: "standalone", hold: "namespace", host: thisMachine })
-sliceSuite({
-  title: "PID namespaces of a user",
-  manager: "standalone",
-  hold: "namespace",
-  host: withoutSystemd,
-  as: asUser("nobus")
 })
 
 const choose = async (subject: Pick<Parameters<typeof stageOf>[0], "manager" | "host" | "as" | "hold">) =>
@@ -166,54 +130,6 @@ exec "$@"`
     // nsenter(1) has stopped with it.
     running.child.kill("SIGCONT")
     await succeeds(running.outcome)
-    assert.deepStrictEqual(await stage.left(), [])
-  })
-})
-
-describe("what cannot be killed, and old kernels", () => {
-  let stage: Stage
-  beforeAll(async () => {
-    stage = await stageOf({ title: "", manager: "standalone", hold: "cgroup", host: thisMachine })
-  })
-
-  /** A process that cgroup v1 has frozen waits in state D and takes no signal (freezer-subsystem.rst of the kernel). */
-  const freezer = "/sys/fs/cgroup/freezer"
-  it.skipIf(!existsSync(freezer))("what waits in state D is named, and stops when it can", async () => {
-    const mark = stage.mark()
-    const running = stage.start({ do: "run", name: "stuck", commands: [["sleep", mark]], graceMs: 0 })
-    await running.says("waiting")
-    const pid = (await stage.alive(mark))[0]?.split(" ")[0] ?? ""
-    const frozen = `${freezer}/redd-${process.pid}`
-    mkdirSync(frozen)
-    try {
-      writeFileSync(`${frozen}/cgroup.procs`, pid)
-      writeFileSync(`${frozen}/freezer.state`, "FROZEN")
-      running.signal("SIGKILL")
-      await running.outcome
-      const error = failure(await stage.run({ do: "stop", name: "stuck", graceMs: 0 }))
-      assert.strictEqual(error.tag, "SliceStuck")
-      assert.include(error.message, `cannot be killed: ${pid} (sleep, state D)`)
-      writeFileSync(`${frozen}/freezer.state`, "THAWED")
-      await succeeds(stage.run({ do: "stop", name: "stuck", graceMs: 0 }))
-      assert.deepStrictEqual(await stage.alive(mark), [])
-      assert.deepStrictEqual(await stage.left(), [])
-    } finally {
-      writeFileSync(`${frozen}/freezer.state`, "THAWED")
-      await until("it is gone", () => !existsSync(`/proc/${pid}`))
-      rmdirSync(frozen)
-    }
-  })
-
-  it("without cgroup.kill what forks all the time is killed frozen", async () => {
-    const mark = stage.mark()
-    const running = stage.start({ do: "run", name: "old", commands: [comets(mark)], graceMs: 0 })
-    await running.says("waiting")
-    await until("they swarm", async () => (await stage.alive(mark)).length > 4)
-    const cgroup = (await stage.left()).find((line) => line.startsWith("cgroup: "))?.slice("cgroup: ".length) ?? ""
-    await succeeds(stage.run({ do: "kill frozen", folder: cgroup }))
-    await until("none is left", async () => (await stage.alive(mark)).length === 0)
-    running.signal("SIGTERM")
-    await running.outcome
     assert.deepStrictEqual(await stage.left(), [])
   })
 })

@@ -371,6 +371,33 @@ export const sliceSuite = (subject: Subject): void => {
       await nothingIsLeft(mark)
     })
 
+    it("what waits for a disk and cannot be killed is named, and stops when it can", async () => {
+      const mark = stage.mark()
+      const folder = `${stage.host.disk("disk")}/frozen-${stage.prefix}`
+      const on = (script: string) => succeeds(stage.host.run(["/bin/sh", "-ec", script, folder]))
+      // Who writes to a file system that is frozen waits in state D (fsfreeze(8)), as for a disk that does not answer.
+      await on(`mkdir "$0"; truncate --size=64M "$0.img"; mkfs.ext4 -q "$0.img"; mount -o loop "$0.img" "$0"; chmod 777 "$0"
+fsfreeze --freeze "$0"`)
+      try {
+        const command = ["dd", "if=/dev/zero", `of=${folder}/${mark}`, "count=1"]
+        const running = stage.start({ do: "run", name: "stuck", commands: [command], graceMs: 0 })
+        await running.says("waiting")
+        const waiting = async () => (await stage.host.run(["pgrep", "--runstates", "D", "--full", mark])).stdout.trim()
+        await until("it waits", async () => (await waiting()) !== "")
+        const pid = await waiting()
+        running.signal("SIGKILL")
+        await running.outcome
+        const error = failure(await stage.run({ do: "stop", name: "stuck", graceMs: 0 }))
+        assert.strictEqual(error.tag, "SliceStuck")
+        assert.include(error.message, `cannot be killed: ${pid} (dd, state D)`)
+      } finally {
+        await on('fsfreeze --unfreeze "$0"')
+        await succeeds(stage.run({ do: "stop", name: "stuck", graceMs: 0 }))
+        await on('umount "$0"; rm -r "$0" "$0.img"')
+      }
+      await nothingIsLeft(mark)
+    })
+
     it("killed at any moment, its owner leaves nothing that its name does not lead to", async () => {
       const mark = stage.mark()
       const order = { do: "run", name: "mortal", commands: [launcher(mark)], once: true, graceMs: 0 } as const
