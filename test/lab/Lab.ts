@@ -97,7 +97,8 @@ const hostOf = (name: string, pid: number | undefined): Host => {
           pid === undefined
             ? String(child.pid)
             : spawnSync("pgrep", ["-P", String(child.pid)], { encoding: "utf8" }).stdout.trim()
-        process.kill(Number(target), name)
+        // It has ended. Zero would be all of us.
+        if (target !== "") process.kill(Number(target), name)
       },
       said: () => text(stdout),
       says: (wanted) =>
@@ -307,15 +308,15 @@ export const peakOf = async (words: string, promise: Promise<unknown>): Promise<
   return peakKb
 }
 
-/** Waits for a condition, with a bound. */
+/** Waits for a condition, with a bound. What costs a start of redd each time is not asked for without a pause. */
 export const until = async (
   what: string,
   condition: () => boolean | Promise<boolean>,
   boundMs = 30_000
 ): Promise<void> => {
   const end = Date.now() + boundMs
-  while (!(await condition())) {
+  for (let pauseMs = 20; !(await condition()); pauseMs = Math.min(300, pauseMs * 1.3)) {
     if (Date.now() > end) throw new Error(`it did not come to be: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await new Promise((resolve) => setTimeout(resolve, pauseMs))
   }
 }

@@ -38,7 +38,9 @@ describe("LibreOffice Impress", () => {
     await sh(`setsid ${impress.join(" ")} ${folder}/talk.odp >/dev/null 2>&1 & echo $! >${folder}/launcher`)
     await until("it shows", async () => (await shows()) !== "")
     await sh(`kill -KILL $(cat ${folder}/launcher)`)
-    await until("its launcher is gone", async () => (await sh(`pgrep --full 'soffice.*talk' | wc -l`)).trim() === "1")
+    await until("its launcher is gone", async () =>
+      (await sh(`ls /proc/$(cat ${folder}/launcher) 2>&1 || :`)).includes("No such")
+    )
     const orphan = await shows()
     assert.match(orphan, /^\d+$/)
     await sh(`kill -KILL ${orphan}`)

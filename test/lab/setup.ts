@@ -91,21 +91,27 @@ const kill = (cgroup: string): void => {
 const instances = "/proc/sys/fs/inotify/max_user_instances"
 const enoughInstances = 8192
 
-/** Has a run have enough inotify instances, and notes in its folder what there was before the first of those that run. */
-const raiseInstances = (folder: string): void => {
-  const earlier = readdirSync(runs)
+/** What runs have noted that there was before the first of those that run. */
+const notedInstances = (): ReadonlyArray<string> =>
+  readdirSync(runs)
+    .filter((name) => name.startsWith(prefix))
     .map((name) => `${runs}/${name}/instances`)
-    .find((path) => path.startsWith(`${runs}/${prefix}`) && existsSync(path))
-  const before = readFileSync(earlier ?? instances, "utf8")
+    .filter((path) => existsSync(path))
+
+/** Has a run have enough inotify instances. */
+const raiseInstances = (folder: string): void => {
+  const [earlier = instances] = notedInstances()
+  const before = readFileSync(earlier, "utf8")
   writeFileSync(`${folder}/instances`, before)
   if (Number(before) < enoughInstances) writeFileSync(instances, String(enoughInstances))
 }
 
-/** The last run puts them back. */
+/** The last run puts them back; of two that end at once, both do. */
 const restoreInstances = (folder: string): void => {
   if (!existsSync(`${folder}/instances`)) return
-  const others = readdirSync(runs).filter((name) => name.startsWith(prefix) && `${runs}/${name}` !== folder)
-  if (others.length === 0) writeFileSync(instances, readFileSync(`${folder}/instances`, "utf8"))
+  const before = readFileSync(`${folder}/instances`, "utf8")
+  rmSync(`${folder}/instances`)
+  if (notedInstances().length === 0) writeFileSync(instances, before)
 }
 
 /** Kills all that a run started, unmounts and deletes all that it made. Absent is a success. */
