@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process"
 import type { Suite } from "./lab/Lab.ts"
 import * as Lab from "./lab/setup.ts"
+import { isWhole } from "./suite/part.ts"
 
 const top = new URL("..", import.meta.url).pathname
 const id = `${process.pid}-${Date.now()}`
@@ -41,11 +42,11 @@ const labTests = async (): Promise<boolean> => {
   console.log(`lab: starting ${suites.join(" and ")}`)
   try {
     const environment = { REDD_LAB: JSON.stringify(Lab.start(id, suites)) }
-    const isAsked = only.some((path) => path.includes("office"))
+    const withOffice = isWhole || only.some((path) => path.includes("office"))
     return (
       (await vitest("lab", environment)) &&
       (await vitest("alone", environment)) &&
-      (!isAsked || (await vitest("asked", environment)))
+      (!withOffice || (await vitest("office", environment)))
     )
   } finally {
     Lab.stop(id)

@@ -6,8 +6,8 @@ import { defineConfig } from "vitest/config"
  */
 const alone = ["test/lab/many.test.ts", "test/lab/luck.test.ts", "test/lab/gc.test.ts"]
 
-/** Whose hosts take half a gigabyte of packages: `npm test -- test/lab/office.test.ts`. */
-const asked = ["test/lab/office.test.ts"]
+/** Its host takes half a gigabyte of packages: run where it is asked for, and by `npm run test:whole`. */
+const office = ["test/lab/office.test.ts"]
 
 export default defineConfig({
   test: {
@@ -31,7 +31,7 @@ export default defineConfig({
         test: {
           name: "lab",
           include: ["test/lab/**/*.test.ts"],
-          exclude: [...alone, ...asked],
+          exclude: [...alone, ...office],
           testTimeout: 120_000,
           hookTimeout: 120_000,
           maxWorkers: 2
@@ -39,7 +39,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: "asked", include: asked, testTimeout: 120_000, hookTimeout: 120_000, maxWorkers: 1 }
+        test: { name: "office", include: office, testTimeout: 120_000, hookTimeout: 120_000, maxWorkers: 1 }
       },
       {
         extends: true,

@@ -1,14 +1,20 @@
 /** Images made of definitions, and real playbooks, on each host with each Ansible. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { left, succeeds, withPackages } from "./Lab.ts"
+import { isWhole } from "../suite/part.ts"
 import { ansibleHosts } from "./setup.ts"
 import { type Maintained, maintained } from "./Maintained.ts"
 
+/** Each suite and each Ansible; the other two pairs of them where there is time for it. */
 const hosts = [
   ["trixie", "ansible-core"],
-  ["trixie", "ansible"],
-  ["bookworm", "ansible-core"],
-  ["bookworm", "ansible"]
+  ["bookworm", "ansible"],
+  ...(isWhole
+    ? ([
+        ["trixie", "ansible"],
+        ["bookworm", "ansible-core"]
+      ] as const)
+    : [])
 ] as const
 
 /** Two plays that do what playbooks do: packages, services, templates, handlers, other users, large files. */

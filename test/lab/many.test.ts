@@ -1,10 +1,11 @@
 /** Many at once: machines that are prepared together, and runs in parallel in some of them. */
 import { assert, beforeAll, it } from "@effect/vitest"
+import { isWhole } from "../suite/part.ts"
 import { fullSuite, lab, left, type State, state, succeeds } from "./Lab.ts"
 
-const machines = 60
-const used = 20
-const runs = 200
+const machines = isWhole ? 60 : 20
+const used = isWhole ? 20 : 10
+const runs = isWhole ? 200 : 60
 
 let here: State
 const ids = Array.from({ length: machines }, (_, n) => `m${n}`)

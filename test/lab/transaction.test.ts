@@ -1,6 +1,7 @@
 /** What happens to an image while it is changed: nothing, until all of the change is there. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { left, succeeds, until, withPackages } from "./Lab.ts"
+import { isWhole, stepsOf } from "../suite/part.ts"
 import { ansibleHosts } from "./setup.ts"
 import { type Maintained, maintained, simple } from "./Maintained.ts"
 
@@ -129,13 +130,14 @@ describe("an image, killed at every step of a change to it,", () => {
   afterAll(async () => assert.deepStrictEqual(await left(on.here), []))
 
   /**
-   * Kills redd at its first call of a kind, then at its second one, and so on, until it makes no more (strace(1), inject);
+   * Kills redd at a call of a kind, then at a later one, and so on, until it makes no more (strace(1), inject);
    * what `settled` says after gc each time. What may block is done by another thread, of which there is one here.
    */
   const killedAtEach = async (kinds: ReadonlyArray<string>, words: string, settled: () => Promise<string>) => {
     const seen: Array<string> = []
+    const { by, first } = stepsOf()
     for (const kind of kinds) {
-      for (let turn = 1; ; turn++) {
+      for (let turn = 1 + first; ; turn += by) {
         const threads = kind === "rename" ? "--follow-forks" : ""
         const trace = await on.sh(`
 REDD_ROOT="$0" REDD_CONFIG="$0-definitions.yaml" UV_THREADPOOL_SIZE=1 strace ${threads} --output="$0.trace" \
@@ -150,7 +152,7 @@ cat "$0.trace"`)
         seen.push(await settled())
       }
     }
-    console.log(`${words}: killed ${seen.length} times`)
+    console.log(`${words}: killed ${seen.length} times, from call ${first + 1} on each ${by} calls`)
     return seen
   }
 
@@ -170,7 +172,7 @@ find . -type f ! -name .updated ! -name machine-id | sort | xargs -d '\\n' sha25
       assert.notInclude((await succeeds(on.redd("image", "list"))).stdout, "\nnew ")
       return "absent"
     })
-    assert.includeMembers([...seen], ["absent", "there"])
+    if (isWhole) assert.includeMembers([...seen], ["absent", "there"])
   }, 300_000)
 
   it("is what it was, bit for bit, or what it shall be, where it is maintained", async () => {
@@ -189,7 +191,7 @@ find . -type f ! -name .updated ! -name machine-id | sort | xargs -d '\\n' sha25
       assert.deepStrictEqual(await on.stateOf("word"), before)
       return "new"
     })
-    assert.includeMembers([...seen], ["old", "new"])
+    if (isWhole) assert.includeMembers([...seen], ["old", "new"])
   }, 600_000)
 })
 

@@ -8,6 +8,7 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { steps } from "../../src/machine/Steps.ts"
 import { bundled, left, type State, state, succeeds, tinyImage, until } from "../lab/Lab.ts"
 import type { Subject } from "./backend.ts"
+import { partOf } from "./part.ts"
 
 interface Moment {
   readonly when: "before" | "during" | "after"
@@ -58,7 +59,7 @@ export const killSuite = ({ backend, disk, engine, host }: Subject): void => {
     it("nothing is left after gc", async () => {
       const spans: ReadonlyArray<string> = JSON.parse((await succeeds(live("whole", "list"))).stdout)
       for (const { name } of steps) assert.includeMembers([...spans], [`do ${name}`, `undo ${name}`])
-      const moments = momentsOf(spans)
+      const moments = partOf(momentsOf(spans))
       const waiting = [...moments]
       const worker = async () => {
         for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {

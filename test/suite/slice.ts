@@ -2,6 +2,8 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { bundled, type Host, type Outcome, type Running, type RunOptions, state, succeeds, until } from "../lab/Lab.ts"
 
+import { partOf } from "./part.ts"
+
 export interface Subject {
   readonly title: string
   readonly manager: "auto" | "system" | "user" | "standalone"
@@ -403,13 +405,14 @@ fsfreeze --freeze "$0"`)
       const order = { do: "run", name: "mortal", commands: [launcher(mark)], once: true, graceMs: 0 } as const
       const spans = spansOf(await succeeds(stage.run({ ...order, spans: true })))
       assert.isAtLeast(spans.length, 3)
-      for (const index of spans.keys()) {
-        for (const when of ["before", "during", "after"] as const) {
-          await stage.run({ ...order, die: { when, index } })
-          await succeeds(stage.run({ do: "stop", name: "mortal", graceMs: 0 }))
-          assert.deepStrictEqual(await stage.alive(mark), [], `${when} ${spans[index]}`)
-          assert.deepStrictEqual(await stage.left(), [], `${when} ${spans[index]}`)
-        }
+      const moments = spans.flatMap((span, index) =>
+        (["before", "during", "after"] as const).map((when) => ({ when, index, what: `${when} ${span}` }))
+      )
+      for (const { index, what, when } of partOf(moments)) {
+        await stage.run({ ...order, die: { when, index } })
+        await succeeds(stage.run({ do: "stop", name: "mortal", graceMs: 0 }))
+        assert.deepStrictEqual(await stage.alive(mark), [], what)
+        assert.deepStrictEqual(await stage.left(), [], what)
       }
     })
   })
