@@ -46,11 +46,11 @@ describe.each([
         await succeeds(on.redd("image", "maintain", "word"))
       }
     }
-    let isDone = false
+    const maintenance = { isDone: false }
     const working = async () => {
-      while (!isDone || seen.length < jobs) seen.push(await job())
+      while (!maintenance.isDone || seen.length < jobs) seen.push(await job())
     }
-    await Promise.all([maintaining().finally(() => (isDone = true)), working()])
+    await Promise.all([maintaining().finally(() => (maintenance.isDone = true)), working()])
     // Later jobs see later generations, and they saw several.
     assert.deepStrictEqual(seen, [...seen].sort())
     assert.isAtLeast(new Set(seen).size, 3)
