@@ -128,7 +128,7 @@ export const lineOf = (event: Supervisor.Event): string => {
     case "Status":
       return `redd: it says: ${event.text}`
     case "Exited":
-      return `redd: it ${Child.inWords(event.exit)}`
+      return `redd: it ${event.reason}`
     case "NotReady":
       return `redd: it was not ready within ${event.afterMs / 1000} s`
     case "Unresponsive":

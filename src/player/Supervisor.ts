@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import type * as PlatformError from "effect/PlatformError"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Child from "../host/Child.ts"
@@ -62,7 +63,8 @@ export type Event =
   | { readonly _tag: "Ready" }
   /** What it says of itself by sd_notify: STATUS=. */
   | { readonly _tag: "Status"; readonly text: string }
-  | { readonly _tag: "Exited"; readonly exit: Child.Exit }
+  /** `reason` goes on from its name: `ended with exit code 3`. */
+  | { readonly _tag: "Exited"; readonly exit: Child.Exit; readonly reason: string }
   /** It was not ready in time, or not alive any more, and is stopped. */
   | { readonly _tag: "NotReady"; readonly afterMs: number }
   | { readonly _tag: "Unresponsive"; readonly reason: string }
@@ -270,6 +272,13 @@ const matches = (pattern: RegExp, line: string): boolean => {
   return pattern.test(line)
 }
 
+/** Of the whole slice: the place of a run goes with its last process. */
+const outOfMemoryKills = (slice: Slice.Slice): Effect.Effect<number, PlatformError.PlatformError> =>
+  Effect.map(
+    slice.manager.usage({ key: slice.key }),
+    Option.match({ onNone: () => 0, onSome: (usage) => usage.outOfMemoryKills })
+  )
+
 /** From its start to its end, or to what is as good as that. */
 const watch = (
   slice: Slice.Slice,
@@ -300,12 +309,13 @@ const watch = (
       if (player.forking === true) while ((yield* run.processes).length > 0) yield* Effect.sleep("200 millis")
       return exit
     })
-    const exited = Effect.flatMap(gone, (exit) =>
-      Effect.as(listener({ _tag: "Exited", exit }), {
-        _tag: "Ended",
-        reason: Child.inWords(exit),
-        exit: Option.some(exit)
-      } as const)
-    )
+    const killed = yield* outOfMemoryKills(slice)
+    const exited = Effect.gen(function* () {
+      const exit = yield* gone
+      const more = (yield* outOfMemoryKills(slice)) - killed
+      const reason = `${Child.inWords(exit)}${more > 0 ? ", out of memory (the kernel killed processes of it)" : ""}`
+      yield* listener({ _tag: "Exited", exit, reason })
+      return { _tag: "Ended", reason, exit: Option.some(exit) } as const
+    })
     return yield* Effect.raceAllFirst([Effect.as(slice.stopping, { _tag: "Stopped" } as const), exited, health])
   })

@@ -34,7 +34,8 @@ export const inCgroups = (pathOf: (place: Place) => string) => ({
         memoryBytes: Option.isSome(counted)
           ? counted.value
           : residentBytes(yield* Process.living(yield* Cgroup.processes(path))),
-        cpuMs: yield* Cgroup.cpuMs(path)
+        cpuMs: yield* Cgroup.cpuMs(path),
+        outOfMemoryKills: yield* Cgroup.outOfMemoryKills(path)
       })
     })
 })

@@ -52,6 +52,8 @@ export interface Usage {
   readonly memoryBytes: number
   /** Since the place was made; with PID namespaces, of what still runs and what that has waited for. */
   readonly cpuMs: number
+  /** Processes that the kernel killed for want of memory, since the place was made; 0 where it does not count them. */
+  readonly outOfMemoryKills: number
 }
 
 export interface Manager {

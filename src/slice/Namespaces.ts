@@ -130,7 +130,8 @@ export const usage = (place: Place): Effect.Effect<Option.Option<Usage>> =>
     const living = yield* Process.living(yield* processes(place))
     return Option.some({
       memoryBytes: residentBytes(living),
-      cpuMs: living.reduce((sum, process) => sum + process.cpuMs, 0)
+      cpuMs: living.reduce((sum, process) => sum + process.cpuMs, 0),
+      outOfMemoryKills: 0
     })
   })
 

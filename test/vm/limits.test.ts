@@ -29,6 +29,10 @@ echo stage; stage run /run/script build_script
 echo "code: $(cat /run/code)"
 stage cleanup
 redd cleanup --id m; echo "cleanup: $?"
+play() { echo "$1"; shift; redd player start --foreground "$@" 2>&1; echo "= $?"; }
+play player p --memory 50M --restart never -- sh -c 'exec tail /dev/zero'
+play launcher p --memory 50M --restart never -- sh -c 'tail /dev/zero; exit 5'
+play swarm p --tasks 20 --restart never -- sh -c 'for i in $(seq 50); do sleep 3 & done'
 echo "left: $(find /var/lib/redd/machines /var/lib/redd/records /run/redd/ranges /sys/fs/cgroup/machine.slice -mindepth 1 -type d -o -mindepth 1 -path '/var/lib/*' -type f | wc -l) $(grep -c /var/lib/redd/machines /proc/self/mountinfo)"
 `
 
@@ -63,6 +67,15 @@ describe("limits", () => {
     assert.match(answer("gitlab"), /; memory 150M;[^]*= 0$/)
     assert.match(answer("stage"), /ran out of memory[^]*REDD_MEMORY[^]*= 1$/)
     assert.include(said, "code: 9\n")
+  })
+  it("a player has them, and is told when it ran out of memory", () => {
+    assert.match(
+      answer("player"),
+      /it was killed by signal 9, out of memory \(the kernel killed processes of it\)\n= 137$/
+    )
+    // A systemd stops the rest of a scope in which a process was killed for that (OOMPolicy, systemd.scope(5)).
+    assert.match(answer("launcher"), /it (ended with exit code 5|was killed by signal 15), out of memory /)
+    assert.match(answer("swarm"), /Cannot fork[^]*= 2$/)
   })
   it("a clock that jumps forwards and back is no matter", () => {
     assert.match(answer("clock"), /= 3$/)

@@ -96,7 +96,8 @@ const add = (one: Option.Option<Usage>, other: Option.Option<Usage>): Option.Opt
   if (Option.isNone(one) || Option.isNone(other)) return Option.orElse(one, () => other)
   return Option.some({
     memoryBytes: one.value.memoryBytes + other.value.memoryBytes,
-    cpuMs: one.value.cpuMs + other.value.cpuMs
+    cpuMs: one.value.cpuMs + other.value.cpuMs,
+    outOfMemoryKills: one.value.outOfMemoryKills + other.value.outOfMemoryKills
   })
 }
 
