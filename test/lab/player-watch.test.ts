@@ -1,11 +1,12 @@
 /** `redd player watch`: one player at a time, of what is newest, and nothing of it afterwards. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { fullSuite, lab, type Running, succeeds, until } from "./Lab.ts"
+import { fullSuite, inMounts, lab, type Running, succeeds, until } from "./Lab.ts"
 
 const host = () => lab(fullSuite())
 const redd = `${host().repository}/bin/redd`
 const folder = `/srv/watched-${process.pid}`
 const media = `${folder}/media`
+const programs = `${folder}/programs`
 const sh = async (script: string) => (await succeeds(host().run(["/bin/sh", "-ec", script, folder]))).stdout
 const watch = (...args: ReadonlyArray<string>): Running => host().start([redd, "player", "watch", "lobby", ...args])
 
@@ -73,6 +74,45 @@ END`)
     assert.strictEqual(code, 0, stderr)
     assert.include(stderr, "There is no command no-such-player")
     assert.deepStrictEqual(await playing(), [])
+  }, 120_000)
+
+  it("as a signage box, with the file and the unit of the example", async () => {
+    const example = `${host().repository}/examples/signage`
+    const play = (program: string) => `cat >${programs}/${program} <<'END'
+#!/bin/sh
+exec perl -e "sleep 1000" ${folder} ${program} "$@"
+END
+chmod 755 ${programs}/${program}`
+    await sh(`mkdir -p ${programs} /srv/media\n${["mupdf", "mpv", "feh", "soffice"].map(play).join("\n")}`)
+    // Its unit calls the redd of an installation.
+    await succeeds(
+      host().run([
+        ...inMounts('mount -t tmpfs none /usr/local/bin; ln -s "$1" /usr/local/bin/redd; systemd-analyze verify "$2"'),
+        redd,
+        `${example}/redd-signage.service`
+      ])
+    )
+    const running = host().start([redd, "player", "watch", "box", "--signage", `${example}/signage.yaml`], {
+      environment: { PATH: `${programs}:/usr/bin:/bin` }
+    })
+    const fallback = "feh --fullscreen --auto-zoom /usr/share/signage/nothing.png"
+    await plays("the fall-back plays", [`${folder} ${fallback}`])
+    for (const [file, command] of [
+      ["a.pdf", "mupdf /srv/media/a.pdf"],
+      ["talk.odp", "soffice --norestore --nologo --show /srv/media/talk.odp"],
+      ["b.mkv", "mpv --fullscreen --loop --no-terminal /srv/media/b.mkv"],
+      ["2.jpg", "feh --fullscreen --auto-zoom --slideshow-delay 8 /srv/media/2.jpg"],
+      ["10.JPG", "feh --fullscreen --auto-zoom --slideshow-delay 8 /srv/media/2.jpg /srv/media/10.JPG"]
+    ] as const) {
+      await sh(`echo x >/srv/media/${file}`)
+      await plays(`${file} plays`, [`${folder} ${command}`])
+    }
+    await sh("rm /srv/media/*")
+    await plays("the fall-back plays again", [`${folder} ${fallback}`])
+    running.signal("SIGTERM")
+    await running.outcome
+    assert.deepStrictEqual(await playing(), [])
+    await sh("rm -r /srv/media")
   }, 120_000)
 
   it("whose process is killed is stopped by its name, with its player", async () => {

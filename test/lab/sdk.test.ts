@@ -58,6 +58,11 @@ it.each([
   assert.match(stdout, /# pass 1|pass 1/)
 })
 
+it("a command in a slice, as in the example", async () => {
+  const { stdout } = await succeeds(plain(lab(fullSuite()), "slice.ts", "sh", "-c", "exit 3").outcome)
+  assert.strictEqual(stdout, '{"_tag":"Exited","code":3}, held by scopes of the host\'s systemd\n')
+})
+
 it("the development server of the example is ready, started again after a crash, and gone with its children", async () => {
   const host = lab(fullSuite())
   const port = 30_000 + (process.pid % 10_000)
