@@ -1,7 +1,10 @@
 /** What root in a machine can do to its door and to the FIFOs, and what hostile text can do: no escape, no stack trace, nothing left. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
+import { isWhole } from "../suite/part.ts"
 import { fullSuite, lab, left, type Outcome, peakOf, type State, state, succeeds, tinyImage, until } from "./Lab.ts"
+
+const numRuns = isWhole ? 25 : 10
 
 let here: State
 beforeAll(async () => {
@@ -78,7 +81,7 @@ describe("a door that root in the machine replaced", () => {
       fc.asyncProperty(bytes, bytes, async (status, stderr) => {
         cleanly(await answer(`printf '${octal(stderr)}' >"$1/stderr"; printf '${octal(status)}' >"$1/status"`))
       }),
-      { numRuns: 25 }
+      { numRuns }
     )
   })
 })
@@ -152,7 +155,7 @@ describe("hostile text", { timeout: 300_000 }, () => {
         if (made.code === 0) assert.strictEqual((await here.redd("exec", `--id=${id}`, "--", "true")).code, 0)
         if (made.code === 0) await cleanup(id)
       }),
-      { numRuns: 25 }
+      { numRuns }
     )
     assert.deepStrictEqual(await left(here), [])
   })
@@ -163,7 +166,7 @@ describe("hostile text", { timeout: 300_000 }, () => {
         cleanly(outcome)
         assert.strictEqual(outcome.code, 125)
       }),
-      { numRuns: 25 }
+      { numRuns }
     )
     assert.deepStrictEqual(await left(here), [])
   })
@@ -173,7 +176,7 @@ describe("hostile text", { timeout: 300_000 }, () => {
       fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), async (script) => {
         cleanly(await here.script("scripts", Buffer.from(script), "--timeout", "20s", "--grace", "1s"))
       }),
-      { numRuns: 25 }
+      { numRuns }
     )
     await cleanup("scripts")
   })
@@ -190,7 +193,7 @@ describe("hostile text", { timeout: 300_000 }, () => {
         for (const command of [["list"], ["gc"], ["list", "--json"]]) cleanly(await here.redd(...command))
         assert.strictEqual((await here.script("good", "exit 3")).code, 3)
       }),
-      { numRuns: 25 }
+      { numRuns }
     )
     await succeeds(here.host.run(["/bin/sh", "-c", 'rm -f "$1"/records/bad-*', "sh", here.root]))
     await cleanup("good")

@@ -1,7 +1,7 @@
 /** What happens to an image while it is changed: nothing, until all of the change is there. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { left, succeeds, until, withPackages } from "./Lab.ts"
-import { isWhole, stepsOf } from "../suite/part.ts"
+import { isWhole, partOf, stepsOf } from "../suite/part.ts"
 import { ansibleHosts } from "./setup.ts"
 import { type Maintained, maintained, simple } from "./Maintained.ts"
 
@@ -195,7 +195,7 @@ find . -type f ! -name .updated ! -name machine-id | sort | xargs -d '\\n' sha25
   }, 600_000)
 })
 
-describe.each(["btrfs", "disk"] as const)("an image on a file system (%s) that is full", (disk) => {
+describe.each(partOf(["btrfs", "disk"] as const, 2))("an image on a file system (%s) that is full", (disk) => {
   let on: Maintained
   beforeAll(async () => {
     on = await maintained(host(), disk, { size: "1300M" })

@@ -1,7 +1,7 @@
 /** Jobs go on while their image is maintained, and each sees one generation of it, in whole. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { left, succeeds, withPackages } from "./Lab.ts"
-import { isWhole } from "../suite/part.ts"
+import { isWhole, partOf } from "../suite/part.ts"
 import { ansibleHosts } from "./setup.ts"
 import { type Maintained, maintained } from "./Maintained.ts"
 
@@ -16,10 +16,12 @@ const playbook = (text: string) => `- hosts: all
 const jobs = isWhole ? 100 : 20
 const times = isWhole ? 5 : 3
 
-describe.each([
+const places = [
   ["btrfs", "btrfs"],
   ["overlay", "disk"]
-] as const)("jobs on %s", (backend, disk) => {
+] as const
+
+describe.each(partOf(places, 2))("jobs on %s", (backend, disk) => {
   let on: Maintained
   beforeAll(async () => {
     on = await maintained(withPackages("trixie", ...ansibleHosts["ansible-core"]), disk)

@@ -4,15 +4,12 @@
  */
 export const isWhole = process.env["REDD_TEST_WHOLE"] !== undefined
 
-/** All of these, or a third of them, in their order. */
-export const partOf = <A>(all: ReadonlyArray<A>): ReadonlyArray<A> => {
-  if (isWhole) return all
-  const first = Math.floor(Math.random() * stride)
-  return all.filter((_, index) => index % stride === first)
+/** All of these, or one of each `by`, in their order. */
+export const partOf = <A>(all: ReadonlyArray<A>, by = 3): ReadonlyArray<A> => {
+  const steps = stepsOf(by)
+  return all.filter((_, index) => index % steps.by === steps.first)
 }
 
-/** From a first number on, each one, or each third one: for what does not say how many there are. */
-export const stepsOf = (): { readonly first: number; readonly by: number } =>
-  isWhole ? { first: 0, by: 1 } : { first: Math.floor(Math.random() * stride), by: stride }
-
-const stride = 3
+/** Each number from 0 on, or one of each `by`: for what does not say how many there are. */
+export const stepsOf = (by = 3): { readonly first: number; readonly by: number } =>
+  isWhole ? { first: 0, by: 1 } : { first: Math.floor(Math.random() * by), by }
