@@ -236,6 +236,7 @@ const once = (
       }
       const { folder, limits, user } = player
       const options: Options = { folder, environment, user }
+      const killedBefore = yield* outOfMemoryKills(slice)
       return yield* Effect.uninterruptibleMask((restore) =>
         Effect.gen(function* () {
           const run = yield* restore(
@@ -256,7 +257,9 @@ const once = (
             Effect.all([forward("stdout"), forward("stderr")], { concurrency: "unbounded" })
           )
           const signs = { line: Deferred.await(matched), notified: Deferred.await(notified) }
-          const watched = yield* Effect.exit(restore(watch(slice, player, run, options, signs, beats, listener)))
+          const watched = yield* Effect.exit(
+            restore(watch({ slice, player, run, options, signs, beats, killedBefore, listener }))
+          )
           yield* run.stop(player.stop)
           // All that had it open is stopped: what is still in it comes now.
           yield* Effect.timeoutOption(Fiber.await(output), "5 seconds")
@@ -279,16 +282,29 @@ const outOfMemoryKills = (slice: Slice.Slice): Effect.Effect<number, PlatformErr
     Option.match({ onNone: () => 0, onSome: (usage) => usage.outOfMemoryKills })
   )
 
+interface Watched {
+  readonly slice: Slice.Slice
+  readonly player: Player
+  readonly run: Run
+  readonly options: Options
+  readonly signs: Readiness.Signs
+  readonly beats: Liveness.Beats
+  /** `outOfMemoryKills` before it was started. */
+  readonly killedBefore: number
+  readonly listener: Listener
+}
+
 /** From its start to its end, or to what is as good as that. */
-const watch = (
-  slice: Slice.Slice,
-  player: Player,
-  run: Run,
-  options: Options,
-  signs: Readiness.Signs,
-  beats: Liveness.Beats,
-  listener: Listener
-): Effect.Effect<End, RunError | Slice.SliceStopped> =>
+const watch = ({
+  beats,
+  killedBefore,
+  listener,
+  options,
+  player,
+  run,
+  signs,
+  slice
+}: Watched): Effect.Effect<End, RunError | Slice.SliceStopped> =>
   Effect.gen(function* () {
     yield* listener({ _tag: "Started", pid: run.pid })
     const within = player.readyWithin ?? Duration.minutes(1)
@@ -309,10 +325,9 @@ const watch = (
       if (player.forking === true) while ((yield* run.processes).length > 0) yield* Effect.sleep("200 millis")
       return exit
     })
-    const killed = yield* outOfMemoryKills(slice)
     const exited = Effect.gen(function* () {
       const exit = yield* gone
-      const more = (yield* outOfMemoryKills(slice)) - killed
+      const more = (yield* outOfMemoryKills(slice)) - killedBefore
       const reason = `${Child.inWords(exit)}${more > 0 ? ", out of memory (the kernel killed processes of it)" : ""}`
       yield* listener({ _tag: "Exited", exit, reason })
       return { _tag: "Ended", reason, exit: Option.some(exit) } as const
