@@ -14,7 +14,11 @@ export default defineConfig({
     passWithNoTests: true,
     root: new URL("..", import.meta.url).pathname,
     projects: [
-      { extends: true, test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 60_000 } },
+      {
+        extends: true,
+        // Not isolated: loading Effect for each file takes longer than most of them do.
+        test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 60_000, isolate: false }
+      },
       {
         extends: true,
         // Emulated machines: each has one thing to do at a time, and so leaves a core to the other.

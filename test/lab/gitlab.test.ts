@@ -1,8 +1,11 @@
 /** Whole jobs of GitLab's: what is done, what is said, and whose failure it is. */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { runnerOf } from "../gitlab/Toml.ts"
+import { isWhole, partOf } from "../suite/part.ts"
 import { makeRepository, play, playOne, type Result, stageOf } from "./Gitlab.ts"
 import { fullSuite, lab, left, type State, state, succeeds, tinyImage } from "./Lab.ts"
+
+const atOnce = isWhole ? 20 : 8
 
 let here: State
 beforeAll(async () => {
@@ -129,12 +132,12 @@ printf '#!/bin/sh\necho this is it "$@"\n' >gitlab-runner; chmod 755 gitlab-runn
       assert.include(log, words)
   })
 
-  it("twenty at once are all right, and nothing is left", async () => {
-    const twenty = Array.from({ length: 20 }, (_, index) => job(`echo I am ${index}`, "[ -d /builds ]"))
-    const [results = []] = await play(here, [twenty])
+  it(`${atOnce} at once are all right, and nothing is left`, async () => {
+    const together = Array.from({ length: atOnce }, (_, index) => job(`echo I am ${index}`, "[ -d /builds ]"))
+    const [results = []] = await play(here, [together])
     assert.deepStrictEqual(
       results.map(({ verdict }) => verdict.kind),
-      twenty.map(() => "success")
+      together.map(() => "success")
     )
     for (const [index, { log }] of results.entries()) assert.include(log, `I am ${index}\n`)
     assert.deepStrictEqual(await left(here), [])
@@ -154,7 +157,7 @@ printf '#!/bin/sh\necho this is it "$@"\n' >gitlab-runner; chmod 755 gitlab-runn
 })
 
 describe("whose failure it is", () => {
-  it.each([1, 2, 3, 124, 125, 126, 127, 128, 130, 133, 137, 143, 255])(
+  it.each(partOf([1, 2, 3, 124, 125, 126, 127, 128, 130, 133, 137, 143, 255]))(
     "exit %i is the job's, with that code",
     async (code) => {
       const result = await playOne(here, { ...job(`exit ${code}`), afterScript: ["true"] })

@@ -348,13 +348,14 @@ export const sliceSuite = (subject: Subject): void => {
       await running.outcome
     })
 
-    it.each([
+    const names = [
       ["with slashes and dashes", "a/b-c-d//e-"],
       ["beginning like the one before", "a/b-c-d"],
       ["of 300 characters", "n".repeat(300)],
       ["in another script", "プレーヤー ✨"],
       ["of two lines and more", "one\ntwo\t$(reboot) %n \\ 'quoted\""]
-    ])("a name %s is a slice of its own", async (_, name) => {
+    ] as const
+    it.each(partOf(names, 2))("a name %s is a slice of its own", async (_, name) => {
       const mark = stage.mark()
       const running = stage.start({ do: "run", name, commands: [["sleep", mark]] })
       await running.says("waiting")
