@@ -168,6 +168,13 @@ describe.each(everybody)("a player of $title", (who) => {
 describe("a player", () => {
   const { player, rows } = as({ title: "", manager: "auto", ...root })
 
+  it("has the commands that people call in its help, and not what redd calls itself", async () => {
+    const { stdout } = await succeeds(player("--help"))
+    const commands = [...stdout.matchAll(/^ {2}([a-z]+) {2,}\S/gm)].map(([, command]) => command)
+    assert.includeMembers(commands, ["start", "stop", "restart", "status", "logs", "list", "watch"])
+    assert.notInclude(commands, "supervise")
+  })
+
   it.each([
     ["dashes", "a-b-c"],
     ["slashes", "../../x"],
