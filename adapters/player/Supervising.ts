@@ -68,32 +68,36 @@ export const begin = ({ logs, manager, name, on }: Options) =>
     return {
       slice,
       supervise: (spec) =>
-        Supervisor.superviseIn(
-          slice,
-          PlayerSpec.playerOf(spec, (bytes, from) =>
-            log === undefined ? Effect.ignore(Descriptor.write(from === "stdout" ? 1 : 2, bytes)) : log.write(bytes)
-          ),
-          (event) =>
-            Effect.gen(function* () {
-              if (event._tag === "Restarting") {
-                restarts++
-                said = event.reason
-              }
-              const phase = phases[event._tag]
-              if (phase !== undefined) yield* note(spec, phase)
-              yield* write(lineOf(event))
-              yield* on(event)
+        Effect.andThen(
+          // Who is killed as it starts leaves something that `list` can name.
+          note(spec, "starting"),
+          Supervisor.superviseIn(
+            slice,
+            PlayerSpec.playerOf(spec, (bytes, from) =>
+              log === undefined ? Effect.ignore(Descriptor.write(from === "stdout" ? 1 : 2, bytes)) : log.write(bytes)
+            ),
+            (event) =>
+              Effect.gen(function* () {
+                if (event._tag === "Restarting") {
+                  restarts++
+                  said = event.reason
+                }
+                const phase = phases[event._tag]
+                if (phase !== undefined) yield* note(spec, phase)
+                yield* write(lineOf(event))
+                yield* on(event)
+              })
+          ).pipe(
+            Effect.tap((outcome) => {
+              if (outcome._tag === "Stopped") return Effect.void
+              said = outcome.reason
+              return note(spec, "ended")
+            }),
+            Effect.tapError((error) => {
+              said = error.message
+              return Effect.andThen(write(paragraph(error)), note(spec, "failed"))
             })
-        ).pipe(
-          Effect.tap((outcome) => {
-            if (outcome._tag === "Stopped") return Effect.void
-            said = outcome.reason
-            return note(spec, "ended")
-          }),
-          Effect.tapError((error) => {
-            said = error.message
-            return Effect.andThen(write(paragraph(error)), note(spec, "failed"))
-          })
+          )
         ),
       rests: (spec, why) => {
         said = why

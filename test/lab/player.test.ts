@@ -112,6 +112,20 @@ describe.each(everybody)("a player of $title", (who) => {
     assert.strictEqual(await count(98_763), 0)
   })
 
+  it("is in the list, and stopped by its name, when its supervisor is killed in the moment that it begins", async () => {
+    const running = begin("start", "early", "--foreground", "--", "sleep", "98768")
+    // Also what is about to become the command has its words.
+    const kill = "until pgrep --full '[/]sleep 98768'; do :; done; pkill -KILL --full 'nod[e] .* early --foreground'"
+    await succeeds(host().run(["/bin/sh", "-c", kill]))
+    await running.outcome
+    assert.include(
+      (await rows()).map(({ name }) => name),
+      "early"
+    )
+    await succeeds(player("stop", "early"))
+    assert.strictEqual(await count(98_768), 0)
+  })
+
   it("that is being started is stopped by Ctrl-C, and by stop", async () => {
     const interrupted = begin("start", "slow", "--ready", "line:never", "--", "sleep", "98764")
     await until("it has begun", async () => (await count(98_764)) === 1)
