@@ -10,15 +10,17 @@ const programs = `${folder}/programs`
 const sh = async (script: string) => (await succeeds(host().run(["/bin/sh", "-ec", script, folder]))).stdout
 const watch = (...args: ReadonlyArray<string>): Running => host().start([redd, "player", "watch", "lobby", ...args])
 
+/** A player, and not what is about to become one. */
+const player = `^[^ ]*perl -e sleep 1000 ${folder}`
 /** What plays: the arguments of each player, of which there should be one. */
 const playing = async (): Promise<ReadonlyArray<string>> => {
-  const { stdout } = await host().run(["pgrep", "--list-full", "--full", "--", `perl -e sleep 1000 ${folder}`])
+  const { stdout } = await host().run(["pgrep", "--list-full", "--full", "--", player])
   return stdout
     .split("\n")
     .flatMap((line) => /perl -e sleep 1000 (.*)$/.exec(line)?.[1] ?? [])
     .sort()
 }
-const pid = async () => (await host().run(["pgrep", "--full", "--", `perl -e sleep 1000 ${folder}`])).stdout.trim()
+const pid = async () => (await host().run(["pgrep", "--full", "--", player])).stdout.trim()
 const plays = (what: string, wanted: ReadonlyArray<string>) =>
   until(what, async () => JSON.stringify(await playing()) === JSON.stringify(wanted))
 
