@@ -1,6 +1,6 @@
 /** What lab tests say: a host, a state folder on it, redd in it, and the question that each test ends with. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
-import { mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs"
+import { mkdirSync, readdirSync, readFileSync, renameSync, symlinkSync } from "node:fs"
 import { assert } from "@effect/vitest"
 import { rolldown } from "rolldown"
 import { hostPackages, ownHost } from "./setup.ts"
@@ -209,12 +209,18 @@ echo ID=tiny >usr/lib/os-release
 echo root:x:0:0:root:/root:/bin/sh >etc/passwd
 `
 
+let bundles = 0
+
 /** A script of ours as one file that the host of a state can run: unbundled, Effect takes a second to load. */
 export const bundled = async ({ disk, host }: State, script: string): Promise<string> => {
   const name = script.replaceAll(/[^a-z]+/g, "-") + ".mjs"
+  const file = `${facts().folder}/${disk}/${name}`
+  // Another test may be running the one that is there: never half of it.
+  const growing = `${file}.${process.pid}-${bundles++}`
   const bundle = await rolldown({ input: `${repository}/${script}`, platform: "node", logLevel: "warn" })
-  await bundle.write({ file: `${facts().folder}/${disk}/${name}`, format: "esm", minify: true })
+  await bundle.write({ file: growing, format: "esm", minify: true })
   await bundle.close()
+  renameSync(growing, file)
   return `${host.disk(disk)}/${name}`
 }
 
